@@ -4,12 +4,15 @@
 mod error;
 pub mod options;
 
+mod codec;
 mod memory;
+mod chunk;
 mod metrics;
 mod runtime;
 
 pub mod store;
 
+pub use codec::Codec;
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::{MB, Metrics, Progress};
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
