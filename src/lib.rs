@@ -4,15 +4,18 @@
 mod error;
 pub mod options;
 
+mod chunk;
 mod codec;
 mod memory;
-mod chunk;
 mod metrics;
+mod partition;
 mod runtime;
+mod statistics;
 
 pub mod store;
 
 pub use codec::Codec;
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::{MB, Metrics, Progress};
+pub use partition::Selection;
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};

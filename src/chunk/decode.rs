@@ -212,7 +212,8 @@ fn rebuild_header(header: &arrow_ipc::RecordBatch<'_>, places: &[(usize, usize)]
         places.iter().map(|(offset, len)| arrow_ipc::Buffer::new(*offset as i64, *len as i64)).collect();
     let nodes = builder.create_vector(&nodes);
     let buffers = builder.create_vector(&buffers);
-    let variadic = header.variadicBufferCounts().map(|counts| builder.create_vector(&counts.iter().collect::<Vec<_>>()));
+    let variadic =
+        header.variadicBufferCounts().map(|counts| builder.create_vector(&counts.iter().collect::<Vec<_>>()));
     let mut batch = arrow_ipc::RecordBatchBuilder::new(&mut builder);
     batch.add_length(header.length());
     batch.add_nodes(nodes);

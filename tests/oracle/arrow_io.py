@@ -82,6 +82,6 @@ def body_compression(message: pa.ipc.Message) -> str:
     assert header is not None
     compression = _table_field(data, _follow(data, header), 3)
     if compression is None:
-        return "none"
+        return "uncompressed"
     codec = _table_field(data, _follow(data, compression), 0)
     return CODECS[0 if codec is None else data[codec]]

@@ -34,7 +34,7 @@ def judge() -> dict[str, Any]:
     parser.add_argument("prefix")
     parser.add_argument("out_file")
     parser.add_argument("--partitions", default="all", help="0,1,2 or all")
-    parser.add_argument("--compression", choices=["zstd", "lz4", "none"], default="zstd")
+    parser.add_argument("--compression", choices=["zstd", "lz4", "uncompressed"], default="zstd")
     options = parser.parse_args()
     batches: list[pa.RecordBatch] = []
     with redis.Redis.from_url(options.redis_url) as client:
@@ -49,7 +49,7 @@ def judge() -> dict[str, Any]:
             if len(found) != 1:
                 raise Judged(f"chunk {place} holds {len(found)} record batches")
             batches += found
-    codec = None if options.compression == "none" else options.compression
+    codec = None if options.compression == "uncompressed" else options.compression
     try:
         write(options.out_file, batches, ipc.IpcWriteOptions(compression=codec))
     except pa.ArrowInvalid:

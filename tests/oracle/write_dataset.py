@@ -33,11 +33,11 @@ def judge() -> dict[str, Any]:
     parser.add_argument("redis_url")
     parser.add_argument("prefix")
     parser.add_argument("file")
-    parser.add_argument("--compression", choices=["zstd", "lz4", "none"], default="zstd")
+    parser.add_argument("--compression", choices=["zstd", "lz4", "uncompressed"], default="zstd")
     parser.add_argument("--partition-column", default="partition")
     parser.add_argument("--batches", type=int)
     options = parser.parse_args()
-    codec = None if options.compression == "none" else options.compression
+    codec = None if options.compression == "uncompressed" else options.compression
     schema, batches = read_batches(options.file)
     seen: Counter[int] = Counter()
     payload_bytes = 0

@@ -41,10 +41,10 @@ def set_command(key: bytes, payload: memoryview) -> list[bytes | memoryview]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--compression", choices=["zstd", "lz4", "none"], default="zstd")
+    parser.add_argument("--compression", choices=["zstd", "lz4", "uncompressed"], default="zstd")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    codec = None if options.compression == "none" else options.compression
+    codec = None if options.compression == "uncompressed" else options.compression
     reading = ipc.IpcReadOptions(use_threads=False)
     writing = ipc.IpcWriteOptions(compression=codec, use_threads=False)
 
