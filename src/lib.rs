@@ -6,6 +6,7 @@ pub mod options;
 
 mod chunk;
 mod codec;
+mod manifest;
 mod memory;
 mod metrics;
 mod partition;
@@ -16,6 +17,7 @@ pub mod store;
 
 pub use codec::Codec;
 pub use error::{Error, ErrorKind, Result};
+pub use manifest::{FORMAT_VERSION, Manifest};
 pub use metrics::{MB, Metrics, Progress};
 pub use partition::Selection;
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
