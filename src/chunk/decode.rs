@@ -132,8 +132,16 @@ pub(crate) fn decode_dictionary(
     let value_type = dictionary_value_type(schema, id)
         .ok_or_else(|| Error::corrupt(format!("dictionary {id} belongs to no column of the schema")))?;
     let values_schema = Arc::new(Schema::new(vec![Field::new("dictionary", value_type, true)]));
-    let decoded = decode_columns(data, frame.version()?, &Body::whole(frame.body.clone()), &values_schema, None, dictionaries, limit)
-        .map_err(|e| e.context(format!("dictionary {id}")))?;
+    let decoded = decode_columns(
+        data,
+        frame.version()?,
+        &Body::whole(frame.body.clone()),
+        &values_schema,
+        None,
+        dictionaries,
+        limit,
+    )
+    .map_err(|e| e.context(format!("dictionary {id}")))?;
     let mut values = decoded.batch.column(0).clone();
     if header.isDelta() {
         let existing = dictionaries

@@ -119,8 +119,7 @@ impl Footer {
         };
         let dictionaries = builder.create_vector(&vector(dictionaries));
         let batches = builder.create_vector(&vector(batches));
-        let pairs: Vec<_> =
-            custom_metadata.iter().map(|(key, value)| key_value(&mut builder, key, value)).collect();
+        let pairs: Vec<_> = custom_metadata.iter().map(|(key, value)| key_value(&mut builder, key, value)).collect();
         let pairs = builder.create_vector(&pairs);
         let mut footer = arrow_ipc::FooterBuilder::new(&mut builder);
         footer.add_version(message.version());

@@ -26,7 +26,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::memory::Memory;
-use crate::partition::{self, PartitionIds, PartitionValue};
+use crate::partition::{self, PartitionIds, PartitionValue, Selection};
 use footer::{Footer, HEADER, MAGIC, TAIL_BYTES};
 
 /// Key of the index in the footer's custom metadata.
@@ -83,9 +83,7 @@ impl FileBytes {
             FileBytes::Positioned(file, _) => {
                 let mut memory = Memory::new(len)?;
                 file.read_exact_at(memory.as_mut_slice(), range.start).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::UnexpectedEof => {
-                        Error::corrupt("the file became shorter while it was read")
-                    }
+                    std::io::ErrorKind::UnexpectedEof => Error::corrupt("the file became shorter while it was read"),
                     _ => Error::from(e),
                 })?;
                 Ok(memory.freeze())
@@ -216,6 +214,35 @@ impl IpcFile {
     /// The size of the file in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.bytes.len()
+    }
+
+    /// Whether arrays can point into the file's own pages.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self.bytes, FileBytes::Mapped(_))
+    }
+
+    /// The batches of the wanted partitions, ordered by partition and batch.
+    pub(crate) fn select(&self, selection: &Selection, by: &PartitionBy<'_>) -> Result<Vec<FileBatch>> {
+        let has_column = self.footer.schema.index_of(by.column).is_ok();
+        if *selection == Selection::All && !has_column && by.batches.is_none() {
+            // Nothing says what a partition is, and nothing needs to.
+            let all = PartitionBy { batches: Some(u32::MAX), ..by.clone() };
+            return Ok(self.plan(&all)?.batches);
+        }
+        let plan = self.plan(by)?;
+        let mut existing: Vec<(u32, Option<PartitionValue>)> =
+            plan.batches.iter().map(|b| (b.partition, b.value.clone())).collect();
+        existing.sort();
+        existing.dedup();
+        let data_type = plan.column.as_ref().map_or(DataType::Null, |(_, data_type)| data_type.clone());
+        let (ids, values): (Vec<u32>, Vec<_>) = existing.into_iter().unzip();
+        let texts = partition::display_values(&partition::values_array(&values, &data_type)?)?;
+        let existing: Vec<_> = ids.into_iter().zip(texts).collect();
+        let wanted = selection.resolve(&existing).map_err(|e| e.context(format!("'{}'", self.name)))?;
+        let mut batches = plan.batches;
+        batches.retain(|batch| wanted.contains(&batch.partition));
+        batches.sort_by_key(|batch| (batch.partition, batch.batch));
+        Ok(batches)
     }
 
     pub(crate) fn index(&self) -> Option<&Manifest> {
@@ -388,7 +415,7 @@ fn frame_of_block(bytes: &Buffer, block: &MessageBlock, kind: MessageHeader) -> 
     if frame.body_len()? as u64 != block.body_len {
         return Err(block_mismatch());
     }
-    Ok(Frame { body: bytes.slice(head_len), ..frame })
+    Ok(frame.with_body(bytes.slice(head_len)))
 }
 
 /// The message right after the magic.
