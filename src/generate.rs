@@ -3,6 +3,7 @@
 //! A batch depends on the options, the seed and its number alone, so that any worker can make any batch in any
 //! order and the dataset is the same, byte for byte, on every machine.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -15,12 +16,13 @@ use arrow::error::ArrowError;
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::export::{EncodedBatch, GeneratedFile, WriteReport};
 use crate::metrics::Progress;
 use crate::options::{OptionValue, bad_value, options};
 use crate::parallel::OrderedMap;
 use crate::random::{Stream, Streams};
 use crate::runtime::{Context, runtime};
-use crate::schema::{generated_schema, list_item};
+use crate::schema::{PARTITION_COLUMN, generated_schema, list_item};
 
 options! {
     /// What dataset to generate.
@@ -369,6 +371,51 @@ impl GeneratedReader {
         Progress::add(&progress.decoded_bytes, bytes);
         Ok(())
     }
+}
+
+/// Generates a dataset into an IPC file, with the index in its footer. The file gets its name only when it is
+/// complete; a few batches are in memory at once.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for impossible options; what the file system reports, naming the file.
+pub fn generate_file(path: &Path, options: &GenerateOptions, context: &Context) -> Result<WriteReport> {
+    let result = write_file(path, options, context);
+    context.progress().finish();
+    Ok(WriteReport { file_bytes: result?, metrics: context.metrics() })
+}
+
+fn write_file(path: &Path, options: &GenerateOptions, context: &Context) -> Result<u64> {
+    let generator = Arc::new(Generator::new(options)?);
+    let empty = RecordBatch::new_empty(generator.schema());
+    let progress = context.progress().clone();
+    Progress::add(&progress.chunks_expected, u64::from(options.partitions) * u64::from(options.batches));
+    let (codec, width, chunks) = (options.compression, generator.width()?, generator.chunks());
+    let make = move |(partition, batch): (u32, u32)| {
+        let _busy = progress.decode.start();
+        let data = generator.batch(partition, batch)?;
+        Progress::add(&progress.decoded_bytes, array_bytes(&data)?);
+        EncodedBatch::new(&data, codec, partition, batch)
+    };
+    let named = |e: Error| match e.message().contains('\'') {
+        true => e,
+        false => e.context(format!("cannot write '{}'", path.display())),
+    };
+    let mut file = None;
+    for encoded in OrderedMap::new(chunks, width, make).within(context) {
+        let encoded = encoded?;
+        let progress = context.progress();
+        let file = match &mut file {
+            Some(file) => file,
+            None => file.insert(GeneratedFile::create(path, &empty, &encoded, codec, PARTITION_COLUMN).map_err(named)?),
+        };
+        Progress::add(&progress.rows, u64::from(options.rows));
+        Progress::add(&progress.chunks, 1);
+        Progress::add(&progress.payload_bytes, encoded.len());
+        file.write(encoded).map_err(named)?;
+    }
+    let file = file.ok_or_else(|| Error::internal("a dataset without batches"))?;
+    context.check()?;
+    file.finish().map_err(named)
 }
 
 /// The bytes of a batch's arrays, its dictionaries included.

@@ -420,8 +420,3 @@ impl Work for FileWork {
         Ok((Some(decoded), bytes))
     }
 }
-
-/// The messages of a payload, for copying.
-pub(crate) fn parse_payload(payload: &Buffer) -> Result<BatchFrames> {
-    chunk::parse(payload)
-}

@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow_ipc::{CompressionType, MessageHeader};
 
 pub(crate) use footer::MessageBlock;
-pub(crate) use writer::{FileWriter, OutputFile};
+pub(crate) use writer::{BatchInfo, FileWriter, OutputFile};
 
 use crate::chunk::{self, BatchFrames, Body, DecodeLimit, Decoded, Dictionaries, Frame};
 use crate::codec::Codec;
