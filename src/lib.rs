@@ -22,6 +22,7 @@ mod random;
 mod read;
 mod runtime;
 mod schema;
+mod split;
 mod statistics;
 mod tuning;
 
@@ -39,3 +40,4 @@ pub use partition::Selection;
 pub use read::{FileReadOptions, OnMissing, ReadBatch, ReadOptions, Reader, open_and_read_file, read, read_file};
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
+pub use split::{Source, SplitOptions, SplitReport, Statistics, split};

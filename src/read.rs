@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 
-use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, Decoded, Frame};
+use crate::chunk::{self, ChunkDecoder, DecodeLimit, Decoded, Frame};
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc_file::{IpcFile, PartitionBy};

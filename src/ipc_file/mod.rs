@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::memory::Memory;
 use crate::partition::{self, PartitionIds, PartitionValue, Selection};
+use crate::statistics::ColumnStatistics;
 use footer::{Footer, HEADER, MAGIC, TAIL_BYTES};
 
 /// Key of the index in the footer's custom metadata.
@@ -128,6 +129,8 @@ pub struct IpcFile {
     dictionary_frames: Vec<Frame>,
     dictionaries: Dictionaries,
     index: Option<Manifest>,
+    /// Row of the index for each batch of the file.
+    index_rows: Vec<usize>,
     limit: DecodeLimit,
 }
 
@@ -177,23 +180,8 @@ impl IpcFile {
         }
         let (dictionary_frames, dictionaries) = read_dictionaries(&bytes, &footer, limit)?;
         let index = footer.custom_metadata.get(INDEX_KEY).map(|text| Manifest::from_footer_text(text)).transpose()?;
-        let file = IpcFile { name, bytes, footer, schema_frame, dictionary_frames, dictionaries, index, limit };
-        file.check_index()?;
-        Ok(file)
-    }
-
-    /// Each batch of the footer must have its row in the index, and nothing else may.
-    fn check_index(&self) -> Result<()> {
-        let Some(index) = &self.index else { return Ok(()) };
-        let mut indexed: Vec<(u64, u64)> =
-            index.chunks.iter().map(|c| (c.index.metadata_offset, c.index.body_length)).collect();
-        let mut present: Vec<(u64, u64)> = self.footer.batches.iter().map(|b| (b.offset, b.body_len)).collect();
-        indexed.sort_unstable();
-        present.sort_unstable();
-        if indexed == present && index.schema.fields() == self.footer.schema.fields() {
-            return Ok(());
-        }
-        Err(Error::corrupt("the index in the file's footer does not fit its batches"))
+        let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.unwrap_or_default();
+        Ok(IpcFile { name, bytes, footer, schema_frame, dictionary_frames, dictionaries, index, index_rows, limit })
     }
 
     /// The path that was opened.
@@ -243,6 +231,12 @@ impl IpcFile {
         batches.retain(|batch| wanted.contains(&batch.partition));
         batches.sort_by_key(|batch| (batch.partition, batch.batch));
         Ok(batches)
+    }
+
+    /// The statistics of a batch from the index, where it has them for all these columns.
+    pub(crate) fn statistics(&self, position: usize, columns: &[usize]) -> Option<Vec<ColumnStatistics>> {
+        let index = self.index.as_ref()?;
+        index.chunk_statistics(*self.index_rows.get(position)?, columns)
     }
 
     pub(crate) fn index(&self) -> Option<&Manifest> {
@@ -313,14 +307,8 @@ impl IpcFile {
         let Some(index) = &self.index else { return Ok(None) };
         let Some(column) = index.partition_column().filter(|column| *column == by.column) else { return Ok(None) };
         let data_type = index.partition_values.data_type().clone();
-        let mut by_offset: Vec<usize> = (0..index.chunks.len()).collect();
-        by_offset.sort_by_key(|row| index.chunks[*row].index.metadata_offset);
         let mut batches = Vec::with_capacity(self.batch_count());
-        for (position, block) in self.footer.batches.iter().enumerate() {
-            let row = by_offset
-                .binary_search_by_key(&block.offset, |row| index.chunks[*row].index.metadata_offset)
-                .map_err(|_| Error::internal("a batch without its row in the index"))?;
-            let row = by_offset[row];
+        for (position, row) in self.index_rows.iter().copied().enumerate() {
             let value = partition::single_value(&index.partition_values.slice(row, 1), column, "the index")?;
             batches.push(FileBatch {
                 position,
@@ -383,6 +371,28 @@ impl IpcFile {
         };
         Ok(FilePlan { batches: (0..self.batch_count()).map(batch).collect(), column: None })
     }
+}
+
+/// The row of the index for each batch of the footer. Each must have its own, and nothing else may be listed.
+fn index_rows(index: &Manifest, footer: &Footer) -> Result<Vec<usize>> {
+    let misfit = || Error::corrupt("the index in the file's footer does not fit its batches");
+    if index.chunks.len() != footer.batches.len() || index.schema.fields() != footer.schema.fields() {
+        return Err(misfit());
+    }
+    let place = |row: &usize| (index.chunks[*row].index.metadata_offset, index.chunks[*row].index.body_length);
+    let mut by_offset: Vec<usize> = (0..index.chunks.len()).collect();
+    by_offset.sort_by_key(place);
+    let mut positions: Vec<usize> = (0..footer.batches.len()).collect();
+    positions.sort_by_key(|position| footer.batches[*position].offset);
+    let mut rows = vec![0; positions.len()];
+    for (position, row) in positions.into_iter().zip(by_offset) {
+        let block = &footer.batches[position];
+        if place(&row) != (block.offset, block.body_len) {
+            return Err(misfit());
+        }
+        rows[position] = row;
+    }
+    Ok(rows)
 }
 
 /// Numbers the batches within their partitions. A batch without rows goes with the one before it.
@@ -458,9 +468,7 @@ fn join_deltas(frames: &[Frame], dictionaries: &Dictionaries) -> Result<Vec<Fram
     for frame in frames {
         let message = frame.message()?;
         let Some(dictionary) = message.header_as_dictionary_batch() else { continue };
-        if let Some(compression) = dictionary.data().and_then(|data| data.compression()) {
-            codec = if compression.codec() == CompressionType::ZSTD { Codec::Zstd } else { Codec::Lz4 };
-        }
+        codec = dictionary_codec(frame)?;
         if !dictionary.isDelta() {
             joined.push(dictionary.id());
         }
@@ -470,11 +478,18 @@ fn join_deltas(frames: &[Frame], dictionaries: &Dictionaries) -> Result<Vec<Fram
 
 /// The compression of a record-batch message.
 pub(crate) fn codec_of(frame: &Frame) -> Result<Codec> {
-    let message = frame.message()?;
-    let compression = message.header_as_record_batch().and_then(|batch| batch.compression());
-    Ok(match compression.map(|c| c.codec()) {
+    Ok(codec(frame.message()?.header_as_record_batch()))
+}
+
+/// The compression of a dictionary message.
+pub(crate) fn dictionary_codec(frame: &Frame) -> Result<Codec> {
+    Ok(codec(frame.message()?.header_as_dictionary_batch().and_then(|dictionary| dictionary.data())))
+}
+
+fn codec(batch: Option<arrow_ipc::RecordBatch<'_>>) -> Codec {
+    match batch.and_then(|batch| batch.compression()).map(|compression| compression.codec()) {
         None => Codec::None,
         Some(CompressionType::ZSTD) => Codec::Zstd,
         Some(_) => Codec::Lz4,
-    })
+    }
 }
