@@ -175,7 +175,7 @@ options! {
 pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
-        //"redis" | "rediss" | "unix" | "redis+unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
+        "redis" | "rediss" | "unix" | "redis+unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
         "file" => Ok(Arc::new(dir::DirStore::open(url)?)),
         "memory" => Ok(memory::MemoryStore::open(url)?),
         _ => Err(Error::invalid_argument(format!(
@@ -188,4 +188,4 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
 mod conformance;
 mod dir;
 mod memory;
-//mod redis;
+mod redis;
