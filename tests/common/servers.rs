@@ -129,6 +129,18 @@ impl RedisServer {
         }
         call(&mut stream, words)
     }
+
+    /// Fetches a value with `redis-cli` into a file.
+    pub fn fetch(&self, key: &str, path: &Path) {
+        let mut command = Command::new("redis-cli");
+        command.arg("-s").arg(self.socket()).args(["--raw", "GET", key]);
+        if let Some(password) = &self.config.password {
+            command.env("REDISCLI_AUTH", password);
+        }
+        let mut output = command.output().expect("redis-cli is installed: run `make setup`").stdout;
+        assert_eq!(output.pop(), Some(b'\n'), "redis-cli ends every reply with a newline");
+        std::fs::write(path, output).expect("a file for the value");
+    }
 }
 
 impl Drop for RedisServer {

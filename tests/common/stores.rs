@@ -12,24 +12,24 @@ pub struct TestStore {
     pub name: &'static str,
     pub store: Arc<dyn Store>,
     pub server: Option<RedisServer>,
-    _dir: Option<TempDir>,
+    pub dir: Option<TempDir>,
 }
 
 /// The embedded store in a folder of its own.
 pub fn directory() -> TestStore {
     let dir = TempDir::new().expect("a temporary folder");
     let url = format!("file://{}", dir.path().display());
-    TestStore { name: "file", store: open(&url, &StoreOptions::default()).unwrap(), server: None, _dir: Some(dir) }
+    TestStore { name: "file", store: open(&url, &StoreOptions::default()).unwrap(), server: None, dir: Some(dir) }
 }
 
 /// A store in memory that nobody else has.
 pub fn memory() -> TestStore {
-    TestStore { name: "memory", store: open("memory://", &StoreOptions::default()).unwrap(), server: None, _dir: None }
+    TestStore { name: "memory", store: open("memory://", &StoreOptions::default()).unwrap(), server: None, dir: None }
 }
 
 /// A real Redis server of its own.
 pub fn redis() -> TestStore {
     let server = RedisServer::start(&ServerConfig::default());
     let store = open(&server.url(), &StoreOptions::default()).unwrap();
-    TestStore { name: "redis", store, server: Some(server), _dir: None }
+    TestStore { name: "redis", store, server: Some(server), dir: None }
 }

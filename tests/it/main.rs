@@ -3,4 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bad_input;
+mod foreign;
 mod main_job;
