@@ -2,7 +2,7 @@
 //!
 //! Used by the unit tests of the store and by the integration tests. A test that needs a server fails when
 //! there is none.
-#![allow(dead_code)]
+
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
