@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -239,6 +239,7 @@ fn read_reply(reader: &mut impl BufRead) -> String {
 fn write_certificates(dir: &Path) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.distinguished_name.push(DnType::CommonName, "The authority of the tests");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = authority.self_signed(&authority_key).expect("a certificate");
     let write = |name: &str, text: String| std::fs::write(dir.join(name), text).expect("a file of certificates");
@@ -247,7 +248,8 @@ fn write_certificates(dir: &Path) {
     for (name, subjects) in [("server", ["localhost", "127.0.0.1"]), ("client", ["client", "client.test"])] {
         let key = KeyPair::generate().expect("a key");
         let subjects: Vec<String> = subjects.map(str::to_string).to_vec();
-        let params = CertificateParams::new(subjects).expect("parameters");
+        let mut params = CertificateParams::new(subjects).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, name);
         write(&format!("{name}.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem());
         write(&format!("{name}.key"), key.serialize_pem());
     }

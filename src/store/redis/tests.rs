@@ -220,7 +220,7 @@ fn what_cannot_be_connected_to_says_why() {
     let config = ServerConfig { tls: true, password: Some("right".to_string()), ..ServerConfig::default() };
     let server = RedisServer::start(&config);
     let elsewhere = RedisServer::start(&ServerConfig { tls: true, ..ServerConfig::default() });
-    let silent = listen(|stream| std::mem::forget(stream));
+    let silent = listen(std::mem::forget);
     let web = listen(|mut stream| {
         let _ = stream.read(&mut [0; 512]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -261,16 +261,16 @@ fn what_cannot_be_connected_to_says_why() {
 fn a_certificate_for_another_host_is_refused() {
     let server = RedisServer::start(&ServerConfig { tls: true, ..ServerConfig::default() });
     let options = StoreOptions { tls_ca_file: Some(server.ca_file()), ..quick() };
-    // The same machine by a name that the certificate does not have.
+    // The same machine by an address that the certificate does not have.
     let port = listen_and_forward(server.tls_port);
-    let error = fails(&format!("rediss://ip6-localhost:{port}"), options);
+    let error = fails(&format!("rediss://127.0.0.2:{port}"), options);
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false));
     assert!(error.message().contains("not trusted for this host"), "{error}");
 }
 
 /// Listens on every local address and passes everything on to a port of 127.0.0.1.
 fn listen_and_forward(to: u16) -> u16 {
-    let listener = std::net::TcpListener::bind("[::]:0").unwrap();
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -433,8 +433,8 @@ fn connections(server: &RedisServer) -> usize {
 #[test]
 fn many_tasks_share_a_few_connections() {
     let server = Arc::new(start());
-    let store = open_with(&server.url(), StoreOptions { connections: 2, ..quick() });
-    let watched = server.clone();
+    let opened = open_with(&server.url(), StoreOptions { connections: 2, ..quick() });
+    let (store, watched) = (opened.clone(), server.clone());
     run(async move {
         let ctx = Context::new();
         let tasks = (0..64).map(|task| {
@@ -456,6 +456,7 @@ fn many_tasks_share_a_few_connections() {
         }
     });
     assert_eq!(connections(&server), 2);
+    drop(opened);
 }
 
 #[test]
@@ -525,7 +526,8 @@ fn a_server_that_dies_is_retried_and_then_unavailable() {
 #[test]
 fn a_server_that_sleeps_is_a_timeout() {
     let server = start();
-    let options = StoreOptions { timeout: Duration::from_millis(100), max_retries: 1, ..quick() };
+    let short = Duration::from_millis(100);
+    let options = StoreOptions { timeout: short, connect_timeout: short, max_retries: 1, ..quick() };
     let store = open_with(&server.url(), options);
     let waiting = store.clone();
     run(async move { waiting.get("k", &Context::new()).await }).unwrap();
