@@ -3,7 +3,6 @@
 //! Used by the unit tests of the store and by the integration tests. A test that needs a server fails when
 //! there is none.
 
-
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
