@@ -80,11 +80,6 @@ impl RedisServer {
         let _ = std::fs::remove_file(self.socket());
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
