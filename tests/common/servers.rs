@@ -3,7 +3,6 @@
 //! Used by the unit tests of the store and by the integration tests. A test that needs a server fails when
 //! there is none.
 
-
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -79,11 +78,6 @@ impl RedisServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(self.socket());
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub fn url(&self) -> String {

@@ -56,8 +56,9 @@ async fn get_all(store: &dyn Store, keys: &[String], ctx: &Context) -> crate::Re
     Ok(values.into_iter().map(|value| value.expect("every value was delivered")).collect())
 }
 
-/// Every method, over whatever the store is connected by.
+/// What every store does, and every method with large values, over whatever the store is connected by.
 fn check(store: Arc<dyn Store>) {
+    crate::store::conformance::check(store.clone());
     run(async move {
         let ctx = Context::new();
         every_method(&*store, &ctx).await.unwrap();
@@ -105,7 +106,7 @@ async fn every_method(store: &dyn Store, ctx: &Context) -> crate::Result<()> {
     assert_eq!(found, keys.iter().cloned().collect());
     assert_eq!(store.list("p*:{part", "}:1", ctx).await?, [keys[1].clone()]);
     assert_eq!(store.list("p?:", "", ctx).await?, [""; 0]);
-    assert_eq!(store.list(&keys[1], &keys[1], ctx).await?, [""; 0]);
+    assert_eq!(store.list(&keys[1], &keys[1], ctx).await?, [keys[1].clone()], "prefix and suffix may overlap");
 
     assert!(store.put_if_absent("lease", b"one", ctx).await?);
     assert!(!store.put_if_absent("lease", b"one", ctx).await?);
@@ -113,7 +114,7 @@ async fn every_method(store: &dyn Store, ctx: &Context) -> crate::Result<()> {
     let now = store.now_ms(ctx).await?;
     assert_eq!(store.expire_at(&names(&["lease", "nobody"]), now + 60_000, ctx).await?, 1);
     assert!(store.replace_if("lease", b"one", Some(payload(big)), ctx).await?);
-    assert!(!store.replace_if("lease", b"one", Some(payload(big)), ctx).await?);
+    assert!(store.replace_if("lease", b"one", Some(payload(big)), ctx).await?, "a repeated call has succeeded");
     assert!(store.get("lease", ctx).await?.as_deref() == Some(&big[..]));
     assert!(!store.replace_if("lease", b"one", None, ctx).await?);
     assert!(store.replace_if("lease", big, None, ctx).await?);
@@ -588,14 +589,15 @@ fn a_lost_reply_is_told_from_a_lost_race() {
         assert_eq!(done.unwrap(), expected);
     }
     for (first, answer, expected) in [
-        (lost(), &b":2\r\n"[..], true),
-        (lost(), b":1\r\n", true),
+        (lost(), &b":1\r\n"[..], true),
+        (lost(), b":2\r\n", true),
+        (lost(), b":3\r\n", true),
         (lost(), b":0\r\n", false),
-        (vec![OK, b":2\r\n"], b"", false),
+        (vec![OK, b":2\r\n"], b"", true),
+        (vec![OK, b":3\r\n"], b"", false),
     ] {
         let store = open_with(&scripted(vec![first, vec![OK, answer]]), quick());
-        let new = Some(payload(b"new"));
-        let done = run(async move { store.replace_if("k", b"old", new, &Context::new()).await });
+        let done = run(async move { store.replace_if("k", b"old", None, &Context::new()).await });
         assert_eq!(done.unwrap(), expected, "{answer:?}");
     }
 }
