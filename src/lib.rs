@@ -15,9 +15,15 @@ mod statistics;
 
 pub mod store;
 
+mod verify;
+
 pub use codec::Codec;
 pub use error::{Error, ErrorKind, Result};
 pub use manifest::{FORMAT_VERSION, Manifest};
 pub use metrics::{MB, Metrics, Progress};
 pub use partition::Selection;
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
+pub use verify::{
+    BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyOptions, VerifyReport, VerifySide,
+    VerifyStream, verify,
+};

@@ -170,7 +170,7 @@ pub(crate) fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// The host's signals are for the host's threads: ours take none, and a broken pipe is an error, not a signal.
-fn block_signals() {
+pub(crate) fn block_signals() {
     // SAFETY: the set is initialised by sigfillset before it is used, and the mask is changed for the calling
     // thread only, which is ours.
     unsafe {
