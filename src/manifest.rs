@@ -213,10 +213,11 @@ impl Manifest {
             return Err(bad("does not match its checksum"));
         }
         let payload = bytes.slice_with_length(0, stream_len);
-        Manifest::decode_table(&payload)
+        Manifest::decode_table(&payload, true)
     }
 
-    fn decode_table(payload: &Buffer) -> Result<Manifest> {
+    /// `chunks`: whether the rows describe chunks of their own, rather than messages of one file.
+    fn decode_table(payload: &Buffer, chunks: bool) -> Result<Manifest> {
         let frames = chunk::parse(payload).map_err(|e| e.context("the manifest"))?;
         let metadata = frames.schema.schema()?.metadata().clone();
         let text = |key: &str| {
@@ -232,7 +233,7 @@ impl Manifest {
         let schema = schema_frame.schema().map_err(|e| e.context("the manifest's dataset schema"))?;
         let compression = Codec::parse(&text(META_COMPRESSION)?)
             .map_err(|expected| Error::unsupported(format!("the manifest's compression is not {expected}")))?;
-        let (chunks, partition_values) = decode_chunks(&table)?;
+        let (chunks, partition_values) = decode_chunks(&table, chunks)?;
         let manifest = Manifest {
             upload_id: text(META_UPLOAD_ID)?,
             created_at: text(META_CREATED_AT)?,
@@ -257,7 +258,7 @@ impl Manifest {
     /// Reads what [`Manifest::to_footer_text`] wrote.
     pub(crate) fn from_footer_text(text: &str) -> Result<Manifest> {
         let bytes = BASE64.decode(text).map_err(|e| Error::corrupt(format!("the file's index is not base64: {e}")))?;
-        Manifest::decode_table(&Buffer::from_vec(bytes))
+        Manifest::decode_table(&Buffer::from_vec(bytes), false)
     }
 }
 
@@ -294,7 +295,7 @@ const NUMBERS: [Number; 9] = [
     ("body_length", |c| c.index.body_length),
 ];
 
-fn decode_chunks(table: &RecordBatch) -> Result<(Vec<ChunkEntry>, ArrayRef)> {
+fn decode_chunks(table: &RecordBatch, whole_chunks: bool) -> Result<(Vec<ChunkEntry>, ArrayRef)> {
     let column = |name: &str, data_type: Option<&DataType>| -> Result<&ArrayRef> {
         let column = table
             .column_by_name(name)
@@ -334,7 +335,7 @@ fn decode_chunks(table: &RecordBatch) -> Result<(Vec<ChunkEntry>, ArrayRef)> {
         };
         let ordered = chunks.last().is_none_or(|last| (last.partition, last.batch) < (chunk.partition, chunk.batch));
         total_rows = total_rows.checked_add(chunk.rows).filter(|total| *total <= i64::MAX as u64).unwrap_or(u64::MAX);
-        if !ordered || total_rows == u64::MAX || !consistent(&chunk.index) {
+        if !ordered || total_rows == u64::MAX || (whole_chunks && !consistent(&chunk.index)) {
             return Err(Error::corrupt(format!(
                 "the manifest's row {row} (partition {}, batch {}) is out of order or contradicts itself",
                 chunk.partition, chunk.batch

@@ -279,15 +279,23 @@ impl Context {
         }
     }
 
-    /// Runs a future on the runtime under [`Context::guard`] and blocks until it ends.
+    /// Runs a future on the runtime under [`Context::guard`] and blocks until it ends; the operation ends with it.
     pub(crate) fn block_on<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let context = self.clone();
-        let result = runtime()?.wait(async move { context.guard(future).await });
+        let result = self.block_on_part(future);
         self.progress.finish();
         result
+    }
+
+    /// The same for a step of an operation that goes on afterwards.
+    pub(crate) fn block_on_part<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let context = self.clone();
+        runtime()?.wait(async move { context.guard(future).await })
     }
 }
 

@@ -5,6 +5,7 @@
 //! Every declared length is known to be acceptable before memory is taken for it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -16,7 +17,7 @@ use arrow_ipc::{CompressionType, MetadataVersion};
 use flatbuffers::FlatBufferBuilder;
 
 use super::compression::Stored;
-use super::layout::column_spans;
+use super::layout::{ColumnSpan, column_spans};
 use super::message::{Frame, unsupported_or_corrupt, verifier_options};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
@@ -39,8 +40,8 @@ impl DecodeLimit {
     /// No real compressor shrinks a whole body further than this, beyond the base.
     const MAX_RATIO: u64 = 64;
 
-    fn check(&self, declared: u64, body_len: usize) -> Result<()> {
-        let allowed = self.base_bytes.max((body_len as u64).saturating_mul(Self::MAX_RATIO));
+    fn check(&self, declared: u64, body_len: u64) -> Result<()> {
+        let allowed = self.base_bytes.max(body_len.saturating_mul(Self::MAX_RATIO));
         if declared <= allowed {
             return Ok(());
         }
@@ -48,6 +49,47 @@ impl DecodeLimit {
             "a body of {body_len} bytes declares {declared} uncompressed bytes, more than the {allowed} that are \
              accepted: if the data is right, raise ARROWREDIS_MAX_INFLIGHT_BYTES"
         )))
+    }
+}
+
+/// The body of a message, or as much of it as was fetched.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    /// Runs of bytes and where they start in the body; they do not overlap.
+    segments: Vec<(u64, Buffer)>,
+    len: u64,
+}
+
+impl Body {
+    /// All of it.
+    pub(crate) fn whole(bytes: Buffer) -> Self {
+        Body { len: bytes.len() as u64, segments: vec![(0, bytes)] }
+    }
+
+    /// Parts of a body of `len` bytes.
+    pub(crate) fn sparse(segments: Vec<(u64, Buffer)>, len: u64) -> Self {
+        Body { segments, len }
+    }
+
+    fn slice(&self, offset: u64, len: u64) -> Result<&[u8]> {
+        if len == 0 {
+            return Ok(&[]);
+        }
+        self.segments
+            .iter()
+            .find_map(|(start, bytes)| {
+                let from = usize::try_from(offset.checked_sub(*start)?).ok()?;
+                bytes.get(from..)?.get(..usize::try_from(len).ok()?)
+            })
+            .ok_or_else(|| Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len)))
+    }
+
+    /// The one segment, where there is just one: arrays can be built over it without a copy.
+    fn contiguous(&self) -> Option<(u64, &Buffer)> {
+        match self.segments.as_slice() {
+            [(start, bytes)] => Some((*start, bytes)),
+            _ => None,
+        }
     }
 }
 
@@ -61,6 +103,7 @@ pub(crate) struct Decoded {
 /// Decodes the wanted columns (all, if `projection` is `None`; increasing indices) of a record-batch message.
 pub(crate) fn decode_batch(
     frame: &Frame,
+    body: &Body,
     schema: &SchemaRef,
     projection: Option<&[usize]>,
     dictionaries: &Dictionaries,
@@ -70,7 +113,7 @@ pub(crate) fn decode_batch(
     let header = message
         .header_as_record_batch()
         .ok_or_else(|| Error::corrupt(format!("expected a record batch, found {:?}", message.header_type())))?;
-    decode_columns(header, frame.version()?, &frame.body, schema, projection, dictionaries, limit)
+    decode_columns(header, frame.version()?, body, schema, projection, dictionaries, limit)
 }
 
 /// Decodes a dictionary-batch message and puts its values under its id: replacing, or appending if it is a delta.
@@ -89,8 +132,16 @@ pub(crate) fn decode_dictionary(
     let value_type = dictionary_value_type(schema, id)
         .ok_or_else(|| Error::corrupt(format!("dictionary {id} belongs to no column of the schema")))?;
     let values_schema = Arc::new(Schema::new(vec![Field::new("dictionary", value_type, true)]));
-    let decoded = decode_columns(data, frame.version()?, &frame.body, &values_schema, None, dictionaries, limit)
-        .map_err(|e| e.context(format!("dictionary {id}")))?;
+    let decoded = decode_columns(
+        data,
+        frame.version()?,
+        &Body::whole(frame.body.clone()),
+        &values_schema,
+        None,
+        dictionaries,
+        limit,
+    )
+    .map_err(|e| e.context(format!("dictionary {id}")))?;
     let mut values = decoded.batch.column(0).clone();
     if header.isDelta() {
         let existing = dictionaries
@@ -115,18 +166,14 @@ fn dictionary_value_type(schema: &Schema, id: i64) -> Option<DataType> {
 fn decode_columns(
     header: arrow_ipc::RecordBatch<'_>,
     version: MetadataVersion,
-    body: &Buffer,
+    body: &Body,
     schema: &SchemaRef,
     projection: Option<&[usize]>,
     dictionaries: &Dictionaries,
     limit: DecodeLimit,
 ) -> Result<Decoded> {
-    let spans = column_spans(schema, &header, version, body.len())?;
-    let mut wanted = vec![projection.is_none(); header.buffers().map_or(0, |b| b.len())];
-    for column in projection.unwrap_or_default() {
-        let span = spans.get(*column).ok_or_else(|| Error::internal("a projected column is not in the schema"))?;
-        wanted[span.buffers.clone()].fill(true);
-    }
+    let spans = column_spans(schema, &header, version, body.len)?;
+    let wanted = wanted_buffers(&spans, projection)?;
     let codec = match header.compression() {
         None => None,
         Some(c) if c.codec() == CompressionType::ZSTD || c.codec() == CompressionType::LZ4_FRAME => Some(c.codec()),
@@ -144,23 +191,70 @@ fn decode_columns(
         })
         .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))
     };
-    let batch = if codec.is_none() && aligned(&stored) {
-        build(header, body)?
-    } else {
-        limit.check(bytes, body.len())?;
-        let (block, places) = fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?;
-        let rebuilt = rebuild_header(&header, &places);
-        let header = flatbuffers::root_with_opts::<arrow_ipc::RecordBatch>(&verifier_options(), &rebuilt)
-            .map_err(|e| Error::internal(format!("a rebuilt header is not valid: {e}")))?;
-        build(header, &block)?
+    let in_place = body.contiguous().filter(|_| codec.is_none() && aligned(&stored));
+    let batch = match in_place {
+        Some((0, whole)) => build(header, whole)?,
+        Some((start, segment)) => {
+            let rebuilt = rebuild_header(&header, &places_in_segment(&header, &wanted, start));
+            build(parse_header(&rebuilt)?, segment)?
+        }
+        None => {
+            limit.check(bytes, body.len)?;
+            let (block, places) = fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?;
+            let rebuilt = rebuild_header(&header, &places);
+            build(parse_header(&rebuilt)?, &block)?
+        }
     };
     Ok(Decoded { batch, bytes })
+}
+
+/// Which buffers the wanted columns need.
+fn wanted_buffers(spans: &[ColumnSpan], projection: Option<&[usize]>) -> Result<Vec<bool>> {
+    let mut wanted = vec![projection.is_none(); spans.last().map_or(0, |span| span.buffers.end)];
+    for column in projection.unwrap_or_default() {
+        let span = spans.get(*column).ok_or_else(|| Error::internal("a projected column is not in the schema"))?;
+        wanted[span.buffers.clone()].fill(true);
+    }
+    Ok(wanted)
+}
+
+/// The bytes of the body that the wanted columns need: one run from the first of their buffers to the end of
+/// the last, for columns that lie together. The message's body has not been read yet.
+pub(crate) fn body_range(frame: &Frame, schema: &SchemaRef, projection: &[usize]) -> Result<Range<u64>> {
+    let message = frame.message()?;
+    let header =
+        message.header_as_record_batch().ok_or_else(|| Error::corrupt("expected a record batch among the batches"))?;
+    let spans = column_spans(schema, &header, frame.version()?, frame.body_len()? as u64)?;
+    let wanted = wanted_buffers(&spans, Some(projection))?;
+    let buffers = header.buffers();
+    let ranges = buffers.iter().flatten().zip(wanted).filter(|(b, wanted)| *wanted && b.length() > 0);
+    // In range: `column_spans` has checked every buffer against the body.
+    let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (buffer, _)| {
+        let from = buffer.offset() as u64;
+        (start.min(from), end.max(from + buffer.length() as u64))
+    });
+    Ok(start.min(end)..end)
+}
+
+fn parse_header(bytes: &[u8]) -> Result<arrow_ipc::RecordBatch<'_>> {
+    flatbuffers::root_with_opts::<arrow_ipc::RecordBatch>(&verifier_options(), bytes)
+        .map_err(|e| Error::internal(format!("a rebuilt header is not valid: {e}")))
+}
+
+/// Where the wanted buffers lie in the one segment, which starts at `start` of the body.
+fn places_in_segment(header: &arrow_ipc::RecordBatch<'_>, wanted: &[bool], start: u64) -> Vec<(usize, usize)> {
+    let buffers = header.buffers();
+    let place = |(buffer, wanted): (&arrow_ipc::Buffer, &bool)| match wanted {
+        true if buffer.length() > 0 => ((buffer.offset() as u64 - start) as usize, buffer.length() as usize),
+        _ => (0, 0),
+    };
+    buffers.iter().flatten().zip(wanted).map(place).collect()
 }
 
 /// Each buffer as it is stored; unwanted ones are empty.
 fn stored_buffers<'a>(
     header: &arrow_ipc::RecordBatch<'_>,
-    body: &'a Buffer,
+    body: &'a Body,
     wanted: &[bool],
     codec: Option<CompressionType>,
 ) -> Result<Vec<Stored<'a>>> {
@@ -174,7 +268,7 @@ fn stored_buffers<'a>(
                 return Ok(Stored::Raw(&[]));
             }
             // In range: `column_spans` has checked every buffer against the body.
-            let bytes = &body[buffer.offset() as usize..][..buffer.length() as usize];
+            let bytes = body.slice(buffer.offset() as u64, buffer.length() as u64)?;
             if codec.is_some() { Stored::parse(bytes) } else { Ok(Stored::Raw(bytes)) }
         })
         .collect()

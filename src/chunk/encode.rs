@@ -134,3 +134,46 @@ pub(crate) fn checksum(parts: &[Buffer]) -> u64 {
     }
     hasher.digest()
 }
+
+/// Encodes the values of a dictionary as a complete dictionary message.
+pub(crate) fn encode_dictionary(id: i64, values: &arrow::array::ArrayRef, codec: Codec) -> Result<Frame> {
+    let fields = vec![arrow::datatypes::Field::new("values", values.data_type().clone(), true)];
+    let batch = RecordBatch::try_new(std::sync::Arc::new(Schema::new(fields)), vec![values.clone()])?;
+    let frame = encode_batch(&batch, codec)?.batch;
+    let message = frame.message()?;
+    let header = message.header_as_record_batch().ok_or_else(|| Error::internal("a batch encodes to a batch"))?;
+
+    let mut builder = flatbuffers::FlatBufferBuilder::new();
+    let nodes = builder.create_vector(&header.nodes().iter().flatten().copied().collect::<Vec<_>>());
+    let buffers = builder.create_vector(&header.buffers().iter().flatten().copied().collect::<Vec<_>>());
+    let variadic = header.variadicBufferCounts().map(|c| builder.create_vector(&c.iter().collect::<Vec<_>>()));
+    let compression = header.compression().map(|c| {
+        let mut compression = arrow_ipc::BodyCompressionBuilder::new(&mut builder);
+        compression.add_codec(c.codec());
+        compression.add_method(c.method());
+        compression.finish()
+    });
+    let mut data = arrow_ipc::RecordBatchBuilder::new(&mut builder);
+    data.add_length(header.length());
+    data.add_nodes(nodes);
+    data.add_buffers(buffers);
+    if let Some(variadic) = variadic {
+        data.add_variadicBufferCounts(variadic);
+    }
+    if let Some(compression) = compression {
+        data.add_compression(compression);
+    }
+    let data = data.finish();
+    let mut dictionary = arrow_ipc::DictionaryBatchBuilder::new(&mut builder);
+    dictionary.add_id(id);
+    dictionary.add_data(data);
+    let dictionary = dictionary.finish();
+    let mut outer = arrow_ipc::MessageBuilder::new(&mut builder);
+    outer.add_version(message.version());
+    outer.add_header_type(arrow_ipc::MessageHeader::DictionaryBatch);
+    outer.add_header(dictionary.as_union_value());
+    outer.add_bodyLength(frame.body.len() as i64);
+    let root = outer.finish();
+    builder.finish(root, None);
+    Ok(Frame::build(builder.finished_data(), frame.body.clone(), ALIGNMENT))
+}

@@ -26,7 +26,7 @@ pub(crate) fn column_spans(
     schema: &Schema,
     batch: &RecordBatch<'_>,
     version: MetadataVersion,
-    body_len: usize,
+    body_len: u64,
 ) -> Result<Vec<ColumnSpan>> {
     let rows = batch.length();
     if !(0..=MAX_LEN).contains(&rows) {
@@ -51,13 +51,13 @@ pub(crate) fn column_spans(
 }
 
 /// Every buffer must lie within the body.
-fn check_buffers(batch: &RecordBatch<'_>, body_len: usize) -> Result<()> {
+fn check_buffers(batch: &RecordBatch<'_>, body_len: u64) -> Result<()> {
     for (index, buffer) in batch.buffers().iter().flatten().enumerate() {
         let fits = u64::try_from(buffer.offset())
             .ok()
             .zip(u64::try_from(buffer.length()).ok())
             .and_then(|(offset, length)| offset.checked_add(length))
-            .is_some_and(|end| end <= body_len as u64);
+            .is_some_and(|end| end <= body_len);
         if !fits {
             return Err(Error::corrupt(format!(
                 "buffer {index} (offset {}, length {}) lies outside the body of {body_len} bytes",

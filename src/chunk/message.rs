@@ -56,7 +56,7 @@ impl Frame {
             return Err(truncated("the body of a message", offset, bytes.len()));
         }
         let body = bytes.slice_with_length(offset + head_len, body_len);
-        Ok(Some(Frame { body, ..frame }))
+        Ok(Some(frame.with_body(body)))
     }
 
     /// Checks a head (marker, length, metadata, padding) that was read by itself; the body is still empty.
@@ -69,6 +69,11 @@ impl Frame {
         arrow_ipc::root_as_message_with_opts(&verifier_options(), frame.metadata())
             .map_err(|e| Error::corrupt(format!("the metadata of an IPC message is not valid: {}", first_line(&e))))?;
         Ok(frame)
+    }
+
+    /// The head with its body.
+    pub(crate) fn with_body(self, body: Buffer) -> Frame {
+        Frame { body, ..self }
     }
 
     /// Frames a flatbuffer and its body. The head is padded so that its length is a multiple of `align`.

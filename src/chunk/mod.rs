@@ -19,8 +19,10 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
-pub(crate) use decode::{DecodeLimit, Decoded, Dictionaries, decode_batch, decode_dictionary};
-pub(crate) use encode::{BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_schema};
+pub(crate) use decode::{Body, DecodeLimit, Decoded, Dictionaries, body_range, decode_batch, decode_dictionary};
+pub(crate) use encode::{
+    BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_dictionary, encode_schema,
+};
 pub(crate) use message::{END_OF_STREAM, Frame, decode_schema, first_line, head_len, verifier_options};
 
 use crate::error::{Error, Result};
@@ -93,8 +95,14 @@ impl ChunkDecoder {
             Some((projection, order)) => (Some(projection.as_slice()), Some(order)),
             None => (None, None),
         };
-        let mut decoded =
-            decode_batch(&frames.batch, &prepared.schema, projection, &prepared.dictionaries, self.limit)?;
+        let mut decoded = decode_batch(
+            &frames.batch,
+            &Body::whole(frames.batch.body.clone()),
+            &prepared.schema,
+            projection,
+            &prepared.dictionaries,
+            self.limit,
+        )?;
         if let Some(order) = order {
             decoded.batch = decoded.batch.project(order)?;
         }

@@ -90,7 +90,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The sizes of values, in the order of the keys; `None` where the key does not exist (or is empty).
     fn sizes<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<Option<u64>>>>;
 
-    /// Writes values, each one atomically: a reader sees the old value or the new one.
+    /// Writes values, each one atomically: a reader sees the old value or the new one. Clears an expiry.
     fn put_many<'a>(&'a self, entries: &'a [(String, Payload)], ctx: &'a Context) -> BoxFuture<'a, Result<()>>;
 
     /// Writes a value if the key does not exist; tells whether it did.
@@ -98,7 +98,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Atomically replaces the value `expected` by `new` (or deletes it); tells whether the value was as
     /// expected. `new` must be unique among all values of the key, so that a lost reply can be told from a
-    /// lost race. Replacing clears an expiry.
+    /// lost race: a value that equals `new` already is a success, too. An absent key never is as expected.
+    /// Replacing clears an expiry.
     fn replace_if<'a>(
         &'a self,
         key: &'a str,
@@ -174,15 +175,17 @@ options! {
 pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
-        //"redis" | "rediss" | "unix" | "redis+unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
-        //"file" => Ok(Arc::new(dir::DirStore::open(url)?)),
-        //"memory" => Ok(memory::MemoryStore::open(url)?),
+        "redis" | "rediss" | "unix" | "redis+unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
+        "file" => Ok(Arc::new(dir::DirStore::open(url)?)),
+        "memory" => Ok(memory::MemoryStore::open(url)?),
         _ => Err(Error::invalid_argument(format!(
             "unknown kind of store '{scheme}': expected redis://, rediss://, unix://, file:// or memory://"
         ))),
     }
 }
 
-//mod dir;
-//mod memory;
-//mod redis;
+#[cfg(test)]
+mod conformance;
+mod dir;
+mod memory;
+mod redis;

@@ -1,14 +1,15 @@
 """Splits an IPC file into Redis by decoding and re-encoding each batch, as well as pyarrow can.
 
-As many threads as there are cores each take the next batch of the mapped file, decompress it, write it as a
-stream of its own into a buffer, and SET that over a connection of their own, in place. pyarrow
-gives up the interpreter lock while it compresses and decompresses, redis-py while it sends.
+As many threads as there are cores each take the next batch of the mapped file, decompress it,
+write it as a stream of its own into a buffer, and send that buffer over a connection of their
+own. pyarrow gives up the interpreter lock while it compresses and decompresses, redis-py while it
+sends.
 
-Why it cannot be faster: zstd (level 1, pyarrow's default) keeps all cores busy for almost the whole
-time, and every other copy has been taken out: no join of the payload, which redis-py sends as a
-buffer among others, and no growth of the buffer, which has room for the batch uncompressed.
-Measured and not faster: pyarrow's own threads by column, alone or besides; a separate
-sender; a growing sink; asyncio on uvloop with an executor.
+Why it cannot be faster: zstd (level 1, pyarrow's default) keeps all cores busy for almost the
+whole time, and every other copy has been taken out: no join of the payload, which redis-py sends
+as a buffer among others, and no growth of the buffer, which has room for the batch uncompressed.
+Measured, and the same within noise: a thread more than there are cores, pyarrow's own threads by
+column, alone or besides, a separate sender, asyncio on uvloop with an executor, a growing sink.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """Splits an IPC file into Redis without decoding it, as well as pyarrow and redis-py can.
 
-The file is mapped; each record-batch message is sent as it lies in the mapping, between the file's
-schema and dictionary messages and an end-of-stream marker. redis-py sends a command that is given
-as a list of buffers with one `sendall` each, so that no byte is copied in user space. Two
-connections, each with a thread of its own, send all their chunks before they read a reply;
+The file is mapped; each record-batch message is sent as it lies in the mapping, between the
+file's schema and dictionary messages and an end-of-stream marker. redis-py sends a command that
+is given as a list of buffers with one `sendall` each, so that no byte is copied in user space.
+Two connections, each with a thread of its own, send all their chunks before they read a reply;
 `sendall` gives up the interpreter lock.
 
-Why it cannot be faster: what remains is the kernel's copy into the socket and the server's copy out
-of it, which two threads already overlap; the interpreter itself runs for about a millisecond. Measured
-and not faster: one connection; four; asyncio on uvloop, whose transport copies what the socket did not
-take at once; a pipeline or plain SET, for which the payload has to be joined first (1.2 to 1.5 times the
-time); hiredis, since replies are five bytes long.
+Why it cannot be faster: what remains is the kernel's copy into the socket and the server's copy
+out of it, which two threads already overlap; the interpreter itself runs for a few milliseconds.
+Measured and not faster: one connection; four; waiting for every reply; asyncio on uvloop with the
+same buffers (1.2 times the time); a pipeline or plain SET, for which the payload has to be joined
+first (1.4 times). hiredis is no help, since replies are five bytes long.
 """
 
 from __future__ import annotations

@@ -1,0 +1,363 @@
+//! A dataset in a store: finding it, describing it, deleting it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::chunk;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lease::Lease;
+use crate::manifest::Manifest;
+use crate::names;
+use crate::partition::Selection;
+use crate::runtime::Context;
+use crate::store::{Store, StoreExt};
+
+/// How many keys one request of a bulk operation names.
+pub(crate) const KEYS_PER_REQUEST: usize = 512;
+/// How many batches of a partition are probed at once when nothing is known of it.
+const PROBE_WINDOW: u32 = 64;
+
+/// One chunk that a read will fetch.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedChunk {
+    pub(crate) key: String,
+    pub(crate) partition: u32,
+    pub(crate) batch: u32,
+    /// From the manifest, or as the store tells.
+    pub(crate) payload_bytes: u64,
+    /// From the manifest.
+    pub(crate) xxh3: Option<u64>,
+    /// Row of the manifest.
+    pub(crate) row: Option<usize>,
+}
+
+/// A dataset of a store, at the version that was current when it was opened.
+///
+/// May be shared by threads.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    store: Arc<dyn Store>,
+    prefix: String,
+    manifest: Option<Arc<Manifest>>,
+}
+
+impl Dataset {
+    /// Opens a published dataset by reading its manifest.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is none under that prefix; `CORRUPT` or `UNSUPPORTED` when its manifest cannot be used.
+    pub fn open(store: &Arc<dyn Store>, prefix: &str, ctx: &Context) -> Result<Dataset> {
+        names::check_prefix(prefix)?;
+        let (store, prefix, context) = (store.clone(), prefix.to_string(), ctx.clone());
+        ctx.block_on_part(async move {
+            let manifest = load_manifest(store.as_ref(), &prefix, &context).await?;
+            let manifest = manifest.ok_or_else(|| {
+                Error::not_found(format!(
+                    "there is no dataset '{prefix}' in {}: its manifest '{}' does not exist (data without a manifest \
+                     can be read with --no-manifest)",
+                    store.describe(),
+                    names::manifest_key(&prefix)
+                ))
+            })?;
+            Ok(Dataset { store, prefix, manifest: Some(Arc::new(manifest)) })
+        })
+    }
+
+    /// A dataset that has no manifest, such as the original tool writes: nothing is read yet.
+    pub fn without_manifest(store: &Arc<dyn Store>, prefix: &str) -> Result<Dataset> {
+        names::check_prefix(prefix)?;
+        Ok(Dataset { store: store.clone(), prefix: prefix.to_string(), manifest: None })
+    }
+
+    /// The store that it lives in.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Its name.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Its index, unless it was opened without one.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_deref()
+    }
+
+    /// Whether the version that was opened is still the current one.
+    pub(crate) async fn is_current(&self, ctx: &Context) -> Result<bool> {
+        let Some(manifest) = &self.manifest else { return Ok(true) };
+        let current = load_manifest(self.store.as_ref(), &self.prefix, ctx).await?;
+        Ok(current.is_some_and(|current| current.upload_id == manifest.upload_id))
+    }
+
+    /// The chunks that a selection means, ordered by partition and batch.
+    pub(crate) async fn plan(
+        &self,
+        selection: &Selection,
+        batches: Option<u32>,
+        ctx: &Context,
+    ) -> Result<Vec<PlannedChunk>> {
+        match &self.manifest {
+            Some(manifest) => self.plan_from_manifest(manifest, selection),
+            None => self.plan_by_asking(selection, batches, ctx).await,
+        }
+    }
+
+    fn plan_from_manifest(&self, manifest: &Manifest, selection: &Selection) -> Result<Vec<PlannedChunk>> {
+        let wanted =
+            selection.resolve(&manifest.partitions()?).map_err(|e| e.context(format!("dataset '{}'", self.prefix)))?;
+        let chunks = manifest.chunks.iter().enumerate().filter(|(_, chunk)| wanted.contains(&chunk.partition));
+        Ok(chunks
+            .map(|(row, chunk)| PlannedChunk {
+                key: names::chunk_key(&chunk.base, chunk.partition, chunk.batch),
+                partition: chunk.partition,
+                batch: chunk.batch,
+                payload_bytes: chunk.index.payload_bytes,
+                xxh3: Some(chunk.index.xxh3),
+                row: Some(row),
+            })
+            .collect())
+    }
+
+    async fn plan_by_asking(
+        &self,
+        selection: &Selection,
+        batches: Option<u32>,
+        ctx: &Context,
+    ) -> Result<Vec<PlannedChunk>> {
+        let found = match (selection.ids()?, batches) {
+            (None, None) => self.discover(ctx).await?,
+            (None, Some(batches)) => expected(&self.discover(ctx).await?.keys().copied().collect(), batches),
+            (Some(ids), Some(batches)) => expected(&ids, batches),
+            (Some(ids), None) => self.probe(&ids, ctx).await?,
+        };
+        let mut chunks = Vec::new();
+        for (partition, batches) in found {
+            chunks.extend(batches.into_iter().map(|batch| PlannedChunk {
+                key: names::chunk_key(&self.prefix, partition, batch),
+                partition,
+                batch,
+                payload_bytes: 0,
+                xxh3: None,
+                row: None,
+            }));
+        }
+        if chunks.is_empty() {
+            return Err(Error::not_found(format!(
+                "there are no chunks '{}…' in {}",
+                names::chunk_key_start(&self.prefix),
+                self.store.describe()
+            )));
+        }
+        for part in chunks.chunks_mut(KEYS_PER_REQUEST) {
+            let keys: Vec<String> = part.iter().map(|chunk| chunk.key.clone()).collect();
+            for (chunk, size) in part.iter_mut().zip(self.store.sizes(&keys, ctx).await?) {
+                chunk.payload_bytes = size.unwrap_or(0);
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// Partitions and batches, from the keys that exist.
+    async fn discover(&self, ctx: &Context) -> Result<BTreeMap<u32, BTreeSet<u32>>> {
+        let mut found = BTreeMap::<u32, BTreeSet<u32>>::new();
+        for key in self.store.list(&names::chunk_key_start(&self.prefix), "", ctx).await? {
+            if let Some((partition, batch)) = names::parse_chunk_key(&self.prefix, &key) {
+                found.entry(partition).or_default().insert(batch);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Counts the batches of each partition until one is missing.
+    async fn probe(&self, ids: &BTreeSet<u32>, ctx: &Context) -> Result<BTreeMap<u32, BTreeSet<u32>>> {
+        let mut found = BTreeMap::new();
+        for partition in ids {
+            let mut batches = BTreeSet::new();
+            loop {
+                let from = batches.len() as u32;
+                let window = from..from.saturating_add(PROBE_WINDOW);
+                let keys: Vec<_> = window.clone().map(|b| names::chunk_key(&self.prefix, *partition, b)).collect();
+                let sizes = self.store.sizes(&keys, ctx).await?;
+                let present = sizes.iter().take_while(|size| size.is_some()).count() as u32;
+                batches.extend(from..from + present);
+                if present < PROBE_WINDOW {
+                    break;
+                }
+            }
+            if batches.is_empty() {
+                return Err(Error::not_found(format!(
+                    "partition {partition} of '{}' has no chunks in {}",
+                    self.prefix,
+                    self.store.describe()
+                )));
+            }
+            found.insert(*partition, batches);
+        }
+        Ok(found)
+    }
+
+    /// The schema: from the manifest, or from the first chunk that exists.
+    pub(crate) async fn schema(&self, plan: &[PlannedChunk], ctx: &Context) -> Result<SchemaRef> {
+        if let Some(manifest) = &self.manifest {
+            return Ok(manifest.schema.clone());
+        }
+        for chunk in plan {
+            if let Some(payload) = self.store.get(&chunk.key, ctx).await? {
+                let frames = chunk::parse(&payload).map_err(|e| e.context(format!("chunk '{}'", chunk.key)))?;
+                return frames.schema.schema();
+            }
+        }
+        Err(Error::chunk_missing(format!("none of the {} chunks of '{}' exists", plan.len(), self.prefix)))
+    }
+}
+
+fn expected(ids: &BTreeSet<u32>, batches: u32) -> BTreeMap<u32, BTreeSet<u32>> {
+    ids.iter().map(|id| (*id, (0..batches).collect())).collect()
+}
+
+/// Reads and checks a manifest; `None` where there is none.
+pub(crate) async fn load_manifest(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Option<Manifest>> {
+    let key = names::manifest_key(prefix);
+    let Some(bytes) = store.get(&key, ctx).await? else { return Ok(None) };
+    let named = |e: Error| e.context(format!("'{key}' in {}", store.describe()));
+    let manifest = Manifest::decode(&bytes).map_err(named)?;
+    // A manifest must not lead its readers to keys of another dataset.
+    let own = |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
+    match manifest.chunks.iter().find(|chunk| !own(&chunk.base)) {
+        Some(chunk) => Err(named(Error::corrupt(format!("it lists chunks of another dataset, '{}'", chunk.base)))),
+        None => Ok(Some(manifest)),
+    }
+}
+
+/// What a store holds under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetSummary {
+    /// The dataset's name.
+    pub prefix: String,
+    /// Whether it has been published with a manifest.
+    pub has_manifest: bool,
+    /// Partitions.
+    pub partitions: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Rows; unknown without a manifest.
+    pub rows: Option<u64>,
+    /// Bytes of all payloads; unknown without a manifest.
+    pub payload_bytes: Option<u64>,
+    /// When it was published; unknown without a manifest.
+    pub created_at: Option<String>,
+    /// Why its manifest could not be read.
+    pub problem: Option<String>,
+}
+
+/// Lists the datasets whose names start with `start`, in the order of their names.
+pub fn list_datasets(store: &Arc<dyn Store>, start: &str, ctx: &Context) -> Result<Vec<DatasetSummary>> {
+    let (store, start, context) = (store.clone(), start.to_string(), ctx.clone());
+    ctx.block_on(async move {
+        let mut plain = BTreeMap::<String, (BTreeSet<u32>, u64)>::new();
+        let mut published = BTreeSet::new();
+        for key in store.list(&start, "", &context).await? {
+            if let Some(prefix) = key.strip_suffix(names::MANIFEST_SUFFIX) {
+                published.insert(prefix.to_string());
+            } else if let Some((prefix, _)) = key.split_once(":{part=")
+                && let Some((partition, _)) = names::parse_chunk_key(prefix, &key)
+            {
+                let (partitions, chunks) = plain.entry(prefix.to_string()).or_default();
+                partitions.insert(partition);
+                *chunks += 1;
+            }
+        }
+        let mut summaries = Vec::new();
+        for prefix in &published {
+            summaries.push(summary(store.as_ref(), prefix, &context).await?);
+        }
+        // Versions carry an '@' in their keys and belong to a published dataset, or to an upload under way.
+        let unpublished = plain.into_iter().filter(|(prefix, _)| !published.contains(prefix) && !prefix.contains('@'));
+        summaries.extend(unpublished.map(|(prefix, (partitions, chunks))| DatasetSummary {
+            prefix,
+            has_manifest: false,
+            partitions: partitions.len() as u64,
+            chunks,
+            rows: None,
+            payload_bytes: None,
+            created_at: None,
+            problem: None,
+        }));
+        summaries.sort_by(|a, b| a.prefix.cmp(&b.prefix));
+        Ok(summaries)
+    })
+}
+
+async fn summary(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<DatasetSummary> {
+    let mut summary = DatasetSummary {
+        prefix: prefix.to_string(),
+        has_manifest: true,
+        partitions: 0,
+        chunks: 0,
+        rows: None,
+        payload_bytes: None,
+        created_at: None,
+        problem: None,
+    };
+    match load_manifest(store, prefix, ctx).await {
+        Ok(Some(manifest)) => {
+            summary.partitions = manifest.partitions()?.len() as u64;
+            summary.chunks = manifest.chunk_count() as u64;
+            summary.rows = Some(manifest.rows());
+            summary.payload_bytes = Some(manifest.payload_bytes());
+            summary.created_at = Some(manifest.created_at().to_string());
+        }
+        Ok(None) => summary.problem = Some("it was deleted meanwhile".to_string()),
+        Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
+            summary.problem = Some(e.message().to_string());
+        }
+        Err(e) => return Err(e),
+    }
+    Ok(summary)
+}
+
+/// Deletes a dataset: its manifest first, so that nobody sees half of it, then its chunks, published or not.
+/// Nothing else is touched. Returns how many chunks were deleted.
+///
+/// # Errors
+/// `NOT_FOUND` when there is nothing under that prefix; `CONFLICT` while it is being written.
+pub fn delete_dataset(store: &Arc<dyn Store>, prefix: &str, ctx: &Context) -> Result<u64> {
+    names::check_prefix(prefix)?;
+    let (store, prefix, context) = (store.clone(), prefix.to_string(), ctx.clone());
+    ctx.block_on(async move {
+        let lease = Lease::acquire(&store, &prefix, &context).await?;
+        let deleted = delete_under_lease(store.as_ref(), &prefix, &context).await;
+        lease.release(&context).await?;
+        deleted
+    })
+}
+
+async fn delete_under_lease(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<u64> {
+    let had_manifest = store.delete(&[names::manifest_key(prefix)], ctx).await? > 0;
+    // Versions lie under `PREFIX@…`, plain chunks under `PREFIX:…`.
+    let mut keys = Vec::new();
+    for start in [names::chunk_key_start(prefix), format!("{prefix}@")] {
+        keys.extend(store.list(&start, "", ctx).await?);
+    }
+    keys.retain(|key| {
+        let base = key.split_once(":{part=").map_or("", |(base, _)| base);
+        names::parse_chunk_key(base, key).is_some()
+    });
+    if keys.is_empty() && !had_manifest {
+        return Err(Error::not_found(format!("there is no dataset '{prefix}' in {}", store.describe())));
+    }
+    delete_keys(store, &keys, ctx).await
+}
+
+/// Deletes many keys; returns how many existed.
+pub(crate) async fn delete_keys(store: &dyn Store, keys: &[String], ctx: &Context) -> Result<u64> {
+    let mut deleted = 0;
+    for part in keys.chunks(KEYS_PER_REQUEST) {
+        deleted += store.delete(part, ctx).await?;
+    }
+    Ok(deleted)
+}

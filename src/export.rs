@@ -1,0 +1,385 @@
+//! Reading into an IPC file or an IPC stream: messages are copied where the codec stays the same.
+
+use std::io::Write;
+use std::path::Path;
+
+use arrow::buffer::Buffer;
+use arrow::record_batch::RecordBatch;
+
+use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, Decoded, END_OF_STREAM, Frame};
+use crate::codec::Codec;
+use crate::dataset::{Dataset, PlannedChunk};
+use crate::error::{Error, Result};
+use crate::ipc_file::{self, BatchInfo, FileWriter, OutputFile};
+use crate::manifest::{Manifest, ManifestHeader};
+use crate::metrics::{Metrics, Progress};
+use crate::partition::{self, PartitionValue};
+use crate::pipeline::Pipeline;
+use crate::read::{ChunkFetch, ReadOptions, explain, prepare};
+use crate::runtime::{Context, catch_panic, runtime};
+use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
+
+/// What writing a file or a stream came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteReport {
+    /// The figures of the whole operation.
+    pub metrics: Metrics,
+    /// The size of what was written.
+    pub file_bytes: u64,
+}
+
+/// Columns of a batch that get statistics where they are made anew.
+const STATISTICS_COLUMNS: usize = 32;
+
+/// Reads a dataset into an IPC file. The file gets its name only when it is complete.
+///
+/// # Errors
+/// As [`crate::read`]; what the file system reports, naming the file.
+pub fn read_to_file(
+    dataset: &Dataset,
+    options: &ReadOptions,
+    codec: Codec,
+    path: &Path,
+    ctx: &Context,
+) -> Result<WriteReport> {
+    let mut export = Export::start(dataset, options, codec, ctx)?;
+    let result = export.to_file(path);
+    ctx.progress().finish();
+    let file_bytes = result.map_err(|e| explain(e, Some(dataset), ctx))?;
+    Ok(WriteReport { metrics: ctx.metrics(), file_bytes })
+}
+
+/// Reads a dataset into an Arrow IPC stream.
+///
+/// # Errors
+/// As [`crate::read`]; what the writer reports.
+pub fn read_to_stream(
+    dataset: &Dataset,
+    options: &ReadOptions,
+    codec: Codec,
+    out: &mut dyn Write,
+    ctx: &Context,
+) -> Result<WriteReport> {
+    let mut export = Export::start(dataset, options, codec, ctx)?;
+    let result = export.to_stream(out);
+    ctx.progress().finish();
+    let file_bytes = result.map_err(|e| explain(e, Some(dataset), ctx))?;
+    Ok(WriteReport { metrics: ctx.metrics(), file_bytes })
+}
+
+/// One chunk, ready to be written: its messages in the wanted codec.
+struct Prepared {
+    frames: BatchFrames,
+    rows: u64,
+    statistics: Option<Vec<ColumnStatistics>>,
+}
+
+struct Export {
+    pipeline: Pipeline<Option<Prepared>>,
+    places: Vec<(u32, u32)>,
+    values: Vec<Option<PartitionValue>>,
+    /// Of the columns that are written.
+    empty: RecordBatch,
+    statistics_columns: Vec<usize>,
+    header: HeaderParts,
+    limit: DecodeLimit,
+    ctx: Context,
+}
+
+/// What the file's header takes from the dataset.
+struct HeaderParts {
+    upload_id: String,
+    codec: Codec,
+    partition_column: Option<(String, arrow::datatypes::DataType)>,
+}
+
+impl Export {
+    fn start(dataset: &Dataset, options: &ReadOptions, codec: Codec, ctx: &Context) -> Result<Self> {
+        let (ctx, plan, stored_schema) = prepare(dataset, options, ctx)?;
+        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+        let manifest = dataset.manifest().cloned();
+        let decoder = ChunkDecoder::new(Some(stored_schema.clone()), options.columns.clone(), limit);
+        let schema = match &options.columns {
+            None => stored_schema,
+            Some(columns) => {
+                let (increasing, order) = chunk::projection(&stored_schema, columns)?;
+                let picked: Vec<usize> = order.into_iter().map(|place| increasing[place]).collect();
+                std::sync::Arc::new(stored_schema.project(&picked)?)
+            }
+        };
+        let statistics_columns = statistics_columns(&schema, STATISTICS_COLUMNS);
+        let values = partition_values(manifest.as_ref(), &plan)?;
+        let places = plan.iter().map(|chunk| (chunk.partition, chunk.batch)).collect();
+        let header = HeaderParts {
+            upload_id: manifest.as_ref().map(|m| m.upload_id.clone()).unwrap_or_default(),
+            codec,
+            partition_column: manifest
+                .as_ref()
+                .and_then(|m| Some((m.partition_column.clone()?, m.partition_values.data_type().clone()))),
+        };
+        let whole = options.columns.is_none();
+        let on_missing = options.on_missing;
+        let wanted = statistics_columns.clone();
+        let rows_of: Vec<Option<usize>> = plan.iter().map(|chunk| chunk.row).collect();
+        let fetch = ChunkFetch { dataset: dataset.clone(), plan, verify_checksums: options.verify_checksums };
+        let pipeline = fetch.start(options, &ctx, move |fetch, item, payload| {
+            let Some(payload) = payload else {
+                return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
+            };
+            let statistics = manifest
+                .as_ref()
+                .zip(rows_of[item])
+                .and_then(|(manifest, row)| if whole { manifest.chunk_statistics(row, &wanted) } else { None });
+            let prepared = prepare_chunk(&payload, codec, whole, statistics, &decoder, &wanted);
+            let prepared = prepared.map_err(|e| fetch.at(e, item))?;
+            let bytes = (prepared.frames.batch.len()) as u64;
+            Ok((Some(prepared), bytes))
+        })?;
+        let empty = RecordBatch::new_empty(schema);
+        Ok(Export { pipeline, places, values, empty, statistics_columns, header, limit, ctx })
+    }
+
+    fn next(&mut self) -> Option<Result<Option<Prepared>>> {
+        let result = self.pipeline.next()?;
+        if let Ok(Some(prepared)) = &result {
+            Progress::add(&self.ctx.progress().rows, prepared.rows);
+        }
+        Some(result)
+    }
+
+    fn to_file(&mut self, path: &Path) -> Result<u64> {
+        let named = |e: Error| match e.kind() {
+            crate::ErrorKind::Io | crate::ErrorKind::ResourceExhausted if !e.message().contains('\'') => {
+                e.context(format!("cannot write '{}'", path.display()))
+            }
+            _ => e,
+        };
+        let mut out = Some(OutputFile::create(path)?);
+        let mut writer: Option<FileWriter<OutputFile>> = None;
+        for item in 0.. {
+            let Some(result) = self.next() else { break };
+            let Some(prepared) = result? else { continue };
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                None => {
+                    let out = out.take().ok_or_else(|| Error::internal("two first chunks"))?;
+                    let new =
+                        self.file_writer(out, prepared.frames.schema.clone(), prepared.frames.dictionaries.clone());
+                    writer.insert(new.map_err(named)?)
+                }
+            };
+            let (partition, batch) = self.places[item];
+            let info = BatchInfo {
+                partition,
+                batch,
+                value: self.values[item].clone(),
+                rows: prepared.rows,
+                statistics: prepared.statistics,
+            };
+            if writer.accepts(&prepared.frames)? {
+                writer.write_raw(&prepared.frames.batch, info).map_err(named)?;
+            } else {
+                let decoded = ChunkDecoder::new(None, None, self.limit).decode_frames(&prepared.frames)?;
+                writer.write_decoded(&decoded, info).map_err(named)?;
+            }
+        }
+        let writer = match (writer, out) {
+            (Some(writer), _) => writer,
+            (None, Some(out)) => {
+                let frames = chunk::encode_batch(&self.empty, self.header.codec)?;
+                self.file_writer(out, frames.schema, frames.dictionaries).map_err(named)?
+            }
+            (None, None) => return Err(Error::internal("a file without a writer")),
+        };
+        let (out, file_bytes) = writer.finish().map_err(named)?;
+        self.ctx.check()?;
+        out.publish()?;
+        Ok(file_bytes)
+    }
+
+    fn file_writer(&self, out: OutputFile, schema: Frame, dictionaries: Vec<Frame>) -> Result<FileWriter<OutputFile>> {
+        let header = ManifestHeader {
+            upload_id: self.header.upload_id.clone(),
+            compression: self.header.codec,
+            schema_frame: schema.detached(),
+            partition_column: self.header.partition_column.clone(),
+        };
+        FileWriter::new(
+            out,
+            header,
+            dictionaries.iter().map(Frame::detached).collect(),
+            self.statistics_columns.clone(),
+            self.limit,
+        )
+    }
+
+    fn to_stream(&mut self, out: &mut dyn Write) -> Result<u64> {
+        let mut stream = StreamWriter { out, written: 0, schema: None, dictionaries: Vec::new() };
+        while let Some(result) = self.next() {
+            let Some(prepared) = result? else { continue };
+            stream.write(&prepared.frames)?;
+        }
+        if stream.schema.is_none() {
+            stream.start(&chunk::encode_batch(&self.empty, self.header.codec)?.schema)?;
+        }
+        stream.finish()
+    }
+}
+
+/// The value of each planned chunk's partition.
+fn partition_values(manifest: Option<&Manifest>, plan: &[PlannedChunk]) -> Result<Vec<Option<PartitionValue>>> {
+    plan.iter()
+        .map(|chunk| {
+            let Some((manifest, row)) = manifest.zip(chunk.row) else { return Ok(None) };
+            let values = &manifest.partition_values;
+            if manifest.partition_column.is_none() || values.is_null(row) {
+                return Ok(None);
+            }
+            let value = partition::single_value(&values.slice(row, 1), "partition_value", "the manifest")?;
+            Ok(value.map(|value| partition::as_key(value, values.data_type())))
+        })
+        .collect()
+}
+
+/// Takes the messages as they are if the codec is the same and all columns are wanted; transcodes otherwise.
+fn prepare_chunk(
+    payload: &Buffer,
+    codec: Codec,
+    whole: bool,
+    known: Option<Vec<ColumnStatistics>>,
+    decoder: &ChunkDecoder,
+    statistics_columns: &[usize],
+) -> Result<Prepared> {
+    let frames = chunk::parse(payload)?;
+    if whole && ipc_file::codec_of(&frames.batch)? == codec {
+        let message = frames.batch.message()?;
+        let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
+        let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
+        return Ok(Prepared { frames, rows, statistics: known });
+    }
+    let Decoded { batch, .. } = decoder.decode_frames(&frames)?;
+    let statistics = match known {
+        Some(known) => known,
+        None => batch_statistics(&batch, statistics_columns)?,
+    };
+    let frames = chunk::encode_batch(&batch, codec)?;
+    Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) })
+}
+
+/// Writes an IPC stream, repeating dictionaries only where they change.
+struct StreamWriter<'a> {
+    out: &'a mut dyn Write,
+    written: u64,
+    schema: Option<Frame>,
+    dictionaries: Vec<Frame>,
+}
+
+impl StreamWriter<'_> {
+    fn start(&mut self, schema: &Frame) -> Result<()> {
+        self.put(&schema.padded_head((8 + schema.metadata().len()).next_multiple_of(64)))?;
+        self.schema = Some(schema.detached());
+        Ok(())
+    }
+
+    fn write(&mut self, frames: &BatchFrames) -> Result<()> {
+        match &self.schema {
+            None => self.start(&frames.schema)?,
+            Some(schema) if schema.same_message(&frames.schema) => {}
+            Some(_) => {
+                return Err(Error::unsupported(
+                    "chunks with different schema messages cannot be joined into one stream: write a file instead",
+                ));
+            }
+        }
+        for (place, dictionary) in frames.dictionaries.iter().enumerate() {
+            if self.dictionaries.get(place).is_none_or(|last| !last.same_message(dictionary)) {
+                self.put_frame(dictionary)?;
+            }
+        }
+        self.dictionaries = frames.dictionaries.iter().map(Frame::detached).collect();
+        self.put_frame(&frames.batch)
+    }
+
+    fn put_frame(&mut self, frame: &Frame) -> Result<()> {
+        self.put(frame.head())?;
+        self.put(&frame.body)?;
+        self.put(&[0; 8][..frame.body.len().next_multiple_of(8) - frame.body.len()])
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.written += bytes.len() as u64;
+        self.out.write_all(bytes).map_err(|e| Error::from(e).context("cannot write the stream"))
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        self.put(&END_OF_STREAM)?;
+        self.out.flush().map_err(|e| Error::from(e).context("cannot write the stream"))?;
+        Ok(self.written)
+    }
+}
+
+/// Writes generated batches to a file: the writing half of [`crate::generate_file`].
+pub(crate) struct GeneratedFile {
+    writer: FileWriter<OutputFile>,
+}
+
+/// A generated batch, encoded.
+pub(crate) struct EncodedBatch {
+    frames: BatchFrames,
+    info: BatchInfo,
+}
+
+impl EncodedBatch {
+    /// Encodes a batch whose partition is the value of its partition column.
+    pub(crate) fn new(data: &RecordBatch, codec: Codec, partition: u32, batch: u32) -> Result<Self> {
+        catch_panic(|| {
+            let columns = statistics_columns(&data.schema(), STATISTICS_COLUMNS);
+            let info = BatchInfo {
+                partition,
+                batch,
+                value: Some(PartitionValue::Int(partition.into())),
+                rows: data.num_rows() as u64,
+                statistics: Some(batch_statistics(data, &columns)?),
+            };
+            Ok(EncodedBatch { frames: chunk::encode_batch(data, codec)?, info })
+        })
+    }
+
+    /// Bytes of the message.
+    pub(crate) fn len(&self) -> u64 {
+        self.frames.batch.len() as u64
+    }
+}
+
+impl GeneratedFile {
+    pub(crate) fn create(
+        path: &Path,
+        empty: &RecordBatch,
+        first: &EncodedBatch,
+        codec: Codec,
+        column: &str,
+    ) -> Result<Self> {
+        let schema = empty.schema();
+        let data_type = schema.field_with_name(column)?.data_type().clone();
+        let header = ManifestHeader {
+            upload_id: String::new(),
+            compression: codec,
+            schema_frame: first.frames.schema.clone(),
+            partition_column: Some((column.to_string(), data_type)),
+        };
+        let columns = statistics_columns(&schema, STATISTICS_COLUMNS);
+        let limit = DecodeLimit { base_bytes: u64::MAX };
+        let out = OutputFile::create(path)?;
+        Ok(GeneratedFile { writer: FileWriter::new(out, header, first.frames.dictionaries.clone(), columns, limit)? })
+    }
+
+    pub(crate) fn write(&mut self, batch: EncodedBatch) -> Result<()> {
+        self.writer.write_raw(&batch.frames.batch, batch.info)
+    }
+
+    pub(crate) fn finish(self) -> Result<u64> {
+        let (out, file_bytes) = self.writer.finish()?;
+        out.publish()?;
+        Ok(file_bytes)
+    }
+}

@@ -1,0 +1,328 @@
+//! Fetch and decode overlapped, results in order.
+//!
+//! Items are fetched in groups, several groups at once; each item goes to the CPU pool the moment its bytes
+//! are complete; the consumer gets the results in the order of the items. What is fetched, decoded and not
+//! yet consumed counts against the operation's share of the byte budget, so a slow consumer stops the
+//! fetching, and a group is asked for only when all of it can be received at once.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Result};
+use crate::metrics::Progress;
+use crate::runtime::{CancelToken, Context, Permit, catch_panic, runtime};
+use crate::store::BoxFuture;
+
+/// Receives each fetched item by its index; `None` where there is none.
+pub(crate) type OnFetched<'a, F> = &'a mut (dyn FnMut(usize, Option<F>) + Send);
+
+/// Where items come from, and what becomes of them.
+pub(crate) trait Work: Send + Sync + 'static {
+    /// The bytes of an item as fetched.
+    type Fetched: Send + 'static;
+    /// What the consumer gets.
+    type Output: Send + 'static;
+
+    /// Fetches items, handing each over as it arrives.
+    fn fetch<'a>(
+        &'a self,
+        items: Range<usize>,
+        ctx: &'a Context,
+        on_fetched: OnFetched<'a, Self::Fetched>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Turns what was fetched into the result; runs on the CPU pool. Returns it with the bytes it holds.
+    fn process(&self, item: usize, fetched: Option<Self::Fetched>) -> Result<(Self::Output, u64)>;
+}
+
+/// A run of items that is fetched by one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) items: Range<usize>,
+    /// Bytes of each item, in order; estimates where nothing is known.
+    pub(crate) bytes: Vec<u64>,
+}
+
+/// Forms groups of items: at most `max_items` and about `max_bytes` each, never across a boundary.
+pub(crate) fn groups(
+    sizes: &[u64],
+    max_items: usize,
+    max_bytes: u64,
+    same_unit: impl Fn(usize, usize) -> bool,
+) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group_bytes = 0;
+    for (item, size) in sizes.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group)
+                if group.bytes.len() < max_items
+                    && group_bytes + size <= max_bytes
+                    && same_unit(group.items.start, item) =>
+            {
+                group.items.end = item + 1;
+                group.bytes.push(*size);
+                group_bytes += size;
+            }
+            _ => {
+                groups.push(Group { items: item..item + 1, bytes: vec![*size] });
+                group_bytes = *size;
+            }
+        }
+    }
+    groups
+}
+
+/// A running pipeline. Dropping it stops the work.
+pub(crate) struct Pipeline<T> {
+    results: Arc<Results<T>>,
+    next: usize,
+    count: usize,
+    stop: CancelToken,
+}
+
+impl<T> std::fmt::Debug for Pipeline<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline").field("next", &self.next).field("count", &self.count).finish()
+    }
+}
+
+struct Results<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    ready: HashMap<usize, (Result<T>, Permit)>,
+    failed: Option<Error>,
+}
+
+impl<T> Results<T> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, item: usize, result: Result<T>, permit: Permit) {
+        self.lock().ready.insert(item, (result, permit));
+        self.changed.notify_all();
+    }
+
+    fn fail(&self, error: Error) {
+        self.lock().failed.get_or_insert(error);
+        self.changed.notify_all();
+    }
+}
+
+impl<T: Send + 'static> Pipeline<T> {
+    /// Starts fetching. At most `concurrency` groups are asked for at once.
+    pub(crate) fn start<W: Work<Output = T>>(
+        work: Arc<W>,
+        groups: Vec<Group>,
+        concurrency: usize,
+        ctx: &Context,
+    ) -> Result<Self> {
+        let results = Arc::new(Results {
+            state: Mutex::new(State { ready: HashMap::new(), failed: None }),
+            changed: Condvar::new(),
+        });
+        let stop = CancelToken::new();
+        let count = groups.last().map_or(0, |group| group.items.end);
+        let driver = drive(work, groups, concurrency.max(1), ctx.clone(), results.clone());
+        let (context, shared, stopped) = (ctx.clone(), results.clone(), stop.clone());
+        runtime()?.spawn(async move {
+            let ended = tokio::select! {
+                ended = context.guard(driver) => ended,
+                () = stopped.cancelled() => return,
+            };
+            if let Err(error) = ended {
+                shared.fail(error);
+            }
+        });
+        Ok(Pipeline { results, next: 0, count, stop })
+    }
+
+    /// The next result, in the order of the items; `None` after the last. Blocks until it is there.
+    pub(crate) fn next(&mut self) -> Option<Result<T>> {
+        if self.next == self.count {
+            return None;
+        }
+        let mut state = self.results.lock();
+        loop {
+            // A failure of the whole comes first: cancelling must not wait for what was already fetched.
+            if let Some(error) = state.failed.clone() {
+                drop(state);
+                self.finish();
+                return Some(Err(error));
+            }
+            if let Some((result, permit)) = state.ready.remove(&self.next) {
+                drop(state);
+                drop(permit);
+                self.next += 1;
+                if result.is_err() {
+                    self.finish();
+                }
+                return Some(result);
+            }
+            state = self.results.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Stops the work; nothing more comes.
+    fn finish(&mut self) {
+        self.next = self.count;
+        self.stop.cancel();
+    }
+}
+
+impl<T> Drop for Pipeline<T> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Starts the groups in order as budget and concurrency allow, and waits for all of them.
+async fn drive<W: Work>(
+    work: Arc<W>,
+    groups: Vec<Group>,
+    concurrency: usize,
+    ctx: Context,
+    results: Arc<Results<W::Output>>,
+) -> Result<()> {
+    let share = ctx.budget_share()?;
+    let slots = Arc::new(Semaphore::new(concurrency));
+    let mut running = JoinSet::new();
+    for group in groups {
+        let slot = slots.clone().acquire_owned().await.map_err(|_| Error::internal("a closed semaphore"))?;
+        let permit = share.acquire(group.bytes.iter().sum()).await;
+        while let Some(ended) = running.try_join_next() {
+            flatten(ended)?;
+        }
+        let (work, ctx, results) = (work.clone(), ctx.clone(), results.clone());
+        running.spawn(async move {
+            let fetched = fetch_group(work, group, permit, &ctx, results).await;
+            drop(slot);
+            fetched
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        flatten(ended)?;
+    }
+    Ok(())
+}
+
+fn flatten(ended: std::result::Result<Result<()>, tokio::task::JoinError>) -> Result<()> {
+    ended.unwrap_or_else(|e| Err(Error::internal(format!("a fetch ended without a result: {e}"))))
+}
+
+async fn fetch_group<W: Work>(
+    work: Arc<W>,
+    group: Group,
+    mut permit: Permit,
+    ctx: &Context,
+    results: Arc<Results<W::Output>>,
+) -> Result<()> {
+    let _busy = ctx.progress().fetch.start();
+    let runtime = runtime()?;
+    let first = group.items.start;
+    let on_work = work.clone();
+    let mut on_fetched = |item: usize, fetched: Option<W::Fetched>| {
+        let mut permit = permit.split(group.bytes[item - first]);
+        let (work, results, progress) = (on_work.clone(), results.clone(), ctx.progress().clone());
+        runtime.cpu.spawn_fifo(move || {
+            let busy = progress.decode.start();
+            let result = catch_panic(|| work.process(item, fetched));
+            drop(busy);
+            let result = result.map(|(output, bytes)| {
+                permit.resize(bytes);
+                Progress::add(&progress.decoded_bytes, bytes);
+                output
+            });
+            results.put(item, result, permit);
+        });
+    };
+    work.fetch(group.items.clone(), ctx, &mut on_fetched).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_respect_count_bytes_and_boundaries() {
+        let shapes = |groups: Vec<Group>| groups.into_iter().map(|g| g.items).collect::<Vec<_>>();
+        let sizes = [10, 10, 10, 50, 5, 5];
+        assert_eq!(shapes(groups(&sizes, 2, 100, |_, _| true)), [0..2, 2..4, 4..6]);
+        assert_eq!(shapes(groups(&sizes, 9, 40, |_, _| true)), [0..3, 3..4, 4..6]);
+        assert_eq!(shapes(groups(&sizes, 9, 100, |a, b| a / 3 == b / 3)), [0..3, 3..6]);
+        assert!(groups(&[], 9, 100, |_, _| true).is_empty());
+    }
+
+    struct Squares {
+        fail_at: Option<usize>,
+    }
+
+    impl Work for Squares {
+        type Fetched = usize;
+        type Output = usize;
+
+        fn fetch<'a>(
+            &'a self,
+            items: Range<usize>,
+            _: &'a Context,
+            on_fetched: OnFetched<'a, usize>,
+        ) -> BoxFuture<'a, Result<()>> {
+            Box::pin(async move {
+                // Later items first: the order must come from the pipeline.
+                for item in items.rev() {
+                    tokio::time::sleep(std::time::Duration::from_micros((item % 7) as u64 * 100)).await;
+                    on_fetched(item, Some(item));
+                }
+                Ok(())
+            })
+        }
+
+        fn process(&self, item: usize, fetched: Option<usize>) -> Result<(usize, u64)> {
+            if self.fail_at == Some(item) {
+                return Err(Error::corrupt("spoiled"));
+            }
+            Ok((fetched.unwrap_or(0).pow(2), 100))
+        }
+    }
+
+    fn start(fail_at: Option<usize>, ctx: &Context) -> Pipeline<usize> {
+        let groups = groups(&[100; 200], 3, 1 << 20, |_, _| true);
+        Pipeline::start(Arc::new(Squares { fail_at }), groups, 4, ctx).unwrap()
+    }
+
+    #[test]
+    fn results_come_in_order_within_a_tiny_budget() {
+        let ctx = Context::new().with_max_inflight_bytes(300);
+        let mut pipeline = start(None, &ctx);
+        let results: Vec<usize> = std::iter::from_fn(|| pipeline.next()).map(Result::unwrap).collect();
+        assert_eq!(results, (0..200).map(|i| i * i).collect::<Vec<_>>());
+        assert_eq!(ctx.metrics().decoded_bytes, 200 * 100);
+    }
+
+    #[test]
+    fn an_error_comes_in_its_place_and_ends_the_pipeline() {
+        let mut pipeline = start(Some(50), &Context::new());
+        for i in 0..50 {
+            assert_eq!(pipeline.next().unwrap().unwrap(), i * i);
+        }
+        assert_eq!(pipeline.next().unwrap().unwrap_err().kind(), crate::ErrorKind::Corrupt);
+        assert!(pipeline.next().is_none());
+    }
+
+    #[test]
+    fn cancelling_wakes_the_consumer() {
+        let ctx = Context::new();
+        let mut pipeline = start(None, &ctx);
+        pipeline.next().unwrap().unwrap();
+        ctx.cancel_token().cancel();
+        let last = std::iter::from_fn(|| pipeline.next()).last().unwrap();
+        assert_eq!(last.unwrap_err().kind(), crate::ErrorKind::Cancelled);
+    }
+}

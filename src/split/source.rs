@@ -1,0 +1,581 @@
+//! Reading the input: items in order, each with its partition, on a thread of its own.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::buffer::Buffer;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchReader};
+use arrow_ipc::MessageHeader;
+use tokio::sync::mpsc;
+
+use super::{Source, SplitOptions};
+use crate::chunk::{self, BatchFrames, Body, ChunkDecoder, DecodeLimit, Dictionaries, Frame};
+use crate::error::{Error, Result};
+use crate::ipc_file::{FileBatch, IpcFile};
+use crate::memory::Memory;
+use crate::partition::{self, PartitionIds, PartitionValue};
+use crate::runtime::{Context, block_signals, catch_panic, runtime};
+use crate::statistics::ColumnStatistics;
+
+/// What one chunk is made from.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Messages that may be copied.
+    Frames(BatchFrames),
+    /// Arrays.
+    Batch(RecordBatch),
+}
+
+impl Content {
+    /// Bytes that it holds in memory.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Content::Frames(frames) => frames.batch.len() as u64,
+            Content::Batch(batch) => batch.get_array_memory_size() as u64,
+        }
+    }
+}
+
+/// One chunk to be written.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) partition: u32,
+    pub(super) batch: u32,
+    pub(super) value: Option<PartitionValue>,
+    pub(super) content: Content,
+    /// From a file's index.
+    pub(super) statistics: Option<Vec<ColumnStatistics>>,
+    /// Where it comes from, for messages.
+    pub(super) name: String,
+}
+
+/// The input, opened, before its first item is read.
+pub(super) struct Plan {
+    input: Input,
+    pub(super) schema: SchemaRef,
+    /// The message to publish the schema with, where batches may be copied.
+    pub(super) schema_frame: Option<Frame>,
+    pub(super) partition_column: Option<(String, DataType)>,
+    /// Columns with statistics.
+    pub(super) statistics_columns: Vec<usize>,
+    /// Chunks and bytes, where known beforehand.
+    pub(super) expected: Option<(u64, u64)>,
+    /// The partition and batch of every chunk, where known beforehand.
+    pub(super) places: Option<Vec<(u32, u32)>>,
+}
+
+enum Input {
+    File {
+        file: Arc<IpcFile>,
+        batches: Vec<FileBatch>,
+        statistics: Vec<Option<Vec<ColumnStatistics>>>,
+    },
+    /// A file whose rows are sorted into partitions anew.
+    MixedFile {
+        file: Arc<IpcFile>,
+    },
+    Stream(StreamInput),
+    Batches(Box<dyn RecordBatchReader + Send>),
+}
+
+impl Plan {
+    pub(super) fn new(source: Source, options: &SplitOptions, ctx: &Context) -> Result<Plan> {
+        ctx.check()?;
+        match source {
+            Source::File(file) => Plan::of_file(file, options),
+            Source::Stream(reader) => {
+                let input = StreamInput::open(reader).map_err(|e| e.context("the input stream"))?;
+                let (schema, frame) = (input.schema.clone(), input.schema_frame.clone());
+                Plan::of_schema(Input::Stream(input), schema, Some(frame), options)
+            }
+            Source::Batches(reader) => {
+                let schema = reader.schema();
+                Plan::of_schema(Input::Batches(reader), schema, None, options)
+            }
+        }
+    }
+
+    fn of_file(file: Arc<IpcFile>, options: &SplitOptions) -> Result<Plan> {
+        let (schema, frame) = (file.schema().clone(), Some(file.schema_frame().clone()));
+        let has_column = schema.index_of(&options.partition_column).is_ok();
+        if options.repartition && has_column {
+            return Plan::of_schema(Input::MixedFile { file }, schema, frame, options);
+        }
+        let plan = file.plan(&options.partition_by())?;
+        let statistics_columns = statistics_columns(&schema, options);
+        let statistics = plan.batches.iter().map(|b| file.statistics(b.position, &statistics_columns)).collect();
+        let bytes = plan.batches.iter().map(|b| file.block(b.position).len()).sum();
+        Ok(Plan {
+            schema,
+            schema_frame: frame,
+            partition_column: plan.column,
+            statistics_columns,
+            expected: Some((plan.batches.len() as u64, bytes)),
+            places: Some(plan.batches.iter().map(|b| (b.partition, b.batch)).collect()),
+            input: Input::File { file, batches: plan.batches, statistics },
+        })
+    }
+
+    /// Input whose partitions show as it is read.
+    fn of_schema(input: Input, schema: SchemaRef, frame: Option<Frame>, options: &SplitOptions) -> Result<Plan> {
+        let column = options.partition_column.as_str();
+        let partition_column = match schema.field_with_name(column) {
+            Ok(field) => Some((column.to_string(), partition::value_type(column, field.data_type())?)),
+            Err(_) if options.batches.is_some() => None,
+            Err(_) => {
+                return Err(Error::invalid_argument(format!(
+                    "the input has no column '{column}': name its partition column (--partition-column), or say how \
+                     many batches make a partition (--batches)"
+                )));
+            }
+        };
+        let statistics_columns = statistics_columns(&schema, options);
+        Ok(Plan {
+            input,
+            schema,
+            schema_frame: frame,
+            partition_column,
+            statistics_columns,
+            expected: None,
+            places: None,
+        })
+    }
+}
+
+fn statistics_columns(schema: &SchemaRef, options: &SplitOptions) -> Vec<usize> {
+    match options.statistics {
+        super::Statistics::Off => Vec::new(),
+        _ => crate::statistics::statistics_columns(schema, options.statistics_columns),
+    }
+}
+
+/// The items of the input as they are read.
+pub(super) struct Items {
+    pub(super) plan: PlanFacts,
+    pub(super) receiver: mpsc::Receiver<Result<Item>>,
+}
+
+/// What is known of the input beforehand.
+pub(super) struct PlanFacts {
+    pub(super) schema: SchemaRef,
+    pub(super) schema_frame: Option<Frame>,
+    pub(super) partition_column: Option<(String, DataType)>,
+    pub(super) statistics_columns: Vec<usize>,
+    pub(super) places: Option<Vec<(u32, u32)>>,
+}
+
+impl Items {
+    /// Starts the thread that reads the input. It ends with the input, at the first error, or when nobody
+    /// receives any more; a read that blocks for ever keeps the thread, not the operation.
+    pub(super) fn start(plan: Plan, options: &SplitOptions, ctx: &Context) -> Result<Items> {
+        let (sender, receiver) = mpsc::channel(2);
+        let facts = PlanFacts {
+            schema: plan.schema.clone(),
+            schema_frame: plan.schema_frame,
+            partition_column: plan.partition_column.clone(),
+            statistics_columns: plan.statistics_columns,
+            places: plan.places,
+        };
+        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+        let assigner = Assigner::new(&plan.schema, plan.partition_column, options);
+        let (input, ctx) = (plan.input, ctx.clone());
+        let work = move || {
+            block_signals();
+            let mut emit = |item: Result<Item>| sender.blocking_send(item).is_ok();
+            let result = catch_panic(|| {
+                let mut output = Output { assigner, limit, emit: &mut emit, ctx };
+                input.run(&mut output)
+            });
+            if let Err(error) = result {
+                emit(Err(error));
+            }
+        };
+        std::thread::Builder::new()
+            .name("arrowredis-source".to_string())
+            .spawn(work)
+            .map_err(|e| Error::resource_exhausted(format!("cannot start a thread to read the input: {e}")))?;
+        Ok(Items { plan: facts, receiver })
+    }
+}
+
+/// Where items go, with their partitions.
+struct Output<'a> {
+    assigner: Assigner,
+    limit: DecodeLimit,
+    emit: &'a mut dyn FnMut(Result<Item>) -> bool,
+    ctx: Context,
+}
+
+/// The receiver is gone: nobody wants to know more.
+fn stopped() -> Error {
+    Error::cancelled("the upload has ended")
+}
+
+impl Output<'_> {
+    fn send(&mut self, item: Item) -> Result<()> {
+        self.ctx.check()?;
+        if (self.emit)(Ok(item)) { Ok(()) } else { Err(stopped()) }
+    }
+
+    /// A batch of messages whose place is to be found out.
+    fn frames(&mut self, frames: BatchFrames, decoder: &FrameDecoder<'_>, position: usize) -> Result<()> {
+        let name = format!("batch {position} of the input");
+        if self.assigner.repartition {
+            let batch = decoder.decode(&frames.batch, None, self.limit).map_err(|e| e.context(&name))?;
+            return self.mixed(batch, &name);
+        }
+        let value = match self.assigner.column {
+            Some(column) => {
+                let batch = decoder.decode(&frames.batch, Some(&[column]), self.limit).map_err(|e| e.context(&name))?;
+                self.assigner.value(batch.column(0), &name)?
+            }
+            None => None,
+        };
+        self.whole(Content::Frames(frames), value, name)
+    }
+
+    fn batch(&mut self, batch: RecordBatch, position: usize) -> Result<()> {
+        let name = format!("batch {position} of the input");
+        if self.assigner.repartition {
+            return self.mixed(batch, &name);
+        }
+        let value = match self.assigner.column {
+            Some(column) => self.assigner.value(batch.column(column), &name)?,
+            None => None,
+        };
+        self.whole(Content::Batch(batch), value, name)
+    }
+
+    fn whole(&mut self, content: Content, value: Option<PartitionValue>, name: String) -> Result<()> {
+        let (partition, batch, value) = self.assigner.place(value)?;
+        self.send(Item { partition, batch, value, content, statistics: None, name })
+    }
+
+    fn mixed(&mut self, batch: RecordBatch, name: &str) -> Result<()> {
+        for (value, rows) in self.assigner.sort(batch, name)? {
+            self.whole(Content::Batch(rows), Some(value), name.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        for (value, rows) in self.assigner.rest()? {
+            self.whole(Content::Batch(rows), Some(value), "the last rows of the input".to_string())?;
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    fn run(self, output: &mut Output<'_>) -> Result<()> {
+        match self {
+            Input::File { file, batches, statistics } => {
+                for (batch, statistics) in batches.into_iter().zip(statistics) {
+                    output.send(Item {
+                        partition: batch.partition,
+                        batch: batch.batch,
+                        value: batch.value,
+                        content: Content::Frames(file.frames(batch.position)?),
+                        statistics,
+                        name: format!("batch {} of '{}'", batch.position, file.name()),
+                    })?;
+                }
+                Ok(())
+            }
+            Input::MixedFile { file } => {
+                for position in 0..file.batch_count() {
+                    let frame = file.batch_frame(position)?;
+                    let batch = file.decode(position, &frame, None)?.batch;
+                    output.mixed(batch, &format!("batch {position} of '{}'", file.name()))?;
+                }
+                output.finish()
+            }
+            Input::Stream(mut stream) => {
+                let mut position = 0;
+                while let Some(frames) = stream.next().map_err(|e| e.context("the input stream"))? {
+                    let decoder = FrameDecoder { schema: &stream.schema, dictionaries: &stream.dictionaries };
+                    output.frames(frames, &decoder, position)?;
+                    position += 1;
+                }
+                output.finish()
+            }
+            Input::Batches(reader) => {
+                for (position, batch) in reader.enumerate() {
+                    output.batch(batch.map_err(|e| input_error(e.into(), position))?, position)?;
+                }
+                output.finish()
+            }
+        }
+    }
+}
+
+/// The caller's reader failed: what it says is not about bytes of ours.
+fn input_error(error: Error, position: usize) -> Error {
+    error.context(format!("reading batch {position} of the input"))
+}
+
+/// Decodes messages of an input.
+struct FrameDecoder<'a> {
+    schema: &'a SchemaRef,
+    dictionaries: &'a Dictionaries,
+}
+
+impl FrameDecoder<'_> {
+    fn decode(&self, frame: &Frame, projection: Option<&[usize]>, limit: DecodeLimit) -> Result<RecordBatch> {
+        let body = Body::whole(frame.body.clone());
+        Ok(chunk::decode_batch(frame, &body, self.schema, projection, self.dictionaries, limit)?.batch)
+    }
+}
+
+/// Gives each batch its place in the dataset.
+struct Assigner {
+    column: Option<usize>,
+    column_name: String,
+    value_type: DataType,
+    batches_per_partition: Option<u32>,
+    repartition: bool,
+    ids: PartitionIds,
+    next_batch: HashMap<u32, u32>,
+    position: u32,
+    last_value: Option<PartitionValue>,
+    sorter: Sorter,
+}
+
+impl Assigner {
+    fn new(schema: &SchemaRef, partition_column: Option<(String, DataType)>, options: &SplitOptions) -> Self {
+        let column = partition_column.as_ref().and_then(|(name, _)| schema.index_of(name).ok());
+        Assigner {
+            column,
+            column_name: options.partition_column.clone(),
+            value_type: partition_column.map_or(DataType::Null, |(_, data_type)| data_type),
+            batches_per_partition: options.batches,
+            repartition: options.repartition && column.is_some(),
+            ids: PartitionIds::default(),
+            next_batch: HashMap::new(),
+            position: 0,
+            last_value: None,
+            sorter: Sorter::default(),
+        }
+    }
+
+    fn value(&self, column: &ArrayRef, name: &str) -> Result<Option<PartitionValue>> {
+        let value = partition::single_value(column, &self.column_name, name)?;
+        Ok(value.map(|value| partition::as_key(value, &self.value_type)))
+    }
+
+    /// Partition, batch and value of the next batch. One without rows goes with the one before it.
+    fn place(&mut self, value: Option<PartitionValue>) -> Result<(u32, u32, Option<PartitionValue>)> {
+        let value = value.or_else(|| self.last_value.clone());
+        self.last_value = value.clone();
+        let partition = match (&value, self.column, self.batches_per_partition) {
+            (Some(value), ..) => self.ids.id(value)?,
+            (None, Some(_), _) => 0,
+            (None, None, batches) => self.position / batches.unwrap_or(u32::MAX),
+        };
+        self.position += 1;
+        let next = self.next_batch.entry(partition).or_default();
+        let batch = *next;
+        *next += 1;
+        Ok((partition, batch, value))
+    }
+
+    fn sort(&mut self, batch: RecordBatch, name: &str) -> Result<Vec<(PartitionValue, RecordBatch)>> {
+        let column = self.column.ok_or_else(|| Error::internal("sorting without a partition column"))?;
+        let rows = batch.num_rows();
+        for (value, part) in partition::split_by_value(&batch, column, &self.column_name, name)? {
+            self.sorter.push(partition::as_key(value, &self.value_type), part);
+        }
+        self.sorter.full(rows)
+    }
+
+    fn rest(&mut self) -> Result<Vec<(PartitionValue, RecordBatch)>> {
+        self.sorter.drain()
+    }
+}
+
+/// Collects the rows of each partition until they make a batch of a good size.
+#[derive(Default)]
+struct Sorter {
+    order: Vec<PartitionValue>,
+    parts: HashMap<PartitionValue, Vec<RecordBatch>>,
+    target_rows: usize,
+    bytes: usize,
+}
+
+impl Sorter {
+    /// What is collected at the most, in bytes.
+    const MAX_BYTES: usize = 64 << 20;
+    const MIN_ROWS: usize = 1 << 16;
+
+    fn push(&mut self, value: PartitionValue, part: RecordBatch) {
+        self.bytes += part.get_array_memory_size();
+        match self.parts.get_mut(&value) {
+            Some(parts) => parts.push(part),
+            None => {
+                self.order.push(value.clone());
+                self.parts.insert(value, vec![part]);
+            }
+        }
+    }
+
+    /// The batches that are full; all of them when too much is held.
+    fn full(&mut self, input_rows: usize) -> Result<Vec<(PartitionValue, RecordBatch)>> {
+        self.target_rows = self.target_rows.max(input_rows).max(Self::MIN_ROWS);
+        let take_all = self.bytes > Self::MAX_BYTES;
+        self.take(|rows, target| take_all || rows >= target)
+    }
+
+    fn drain(&mut self) -> Result<Vec<(PartitionValue, RecordBatch)>> {
+        self.take(|_, _| true)
+    }
+
+    fn take(&mut self, wanted: impl Fn(usize, usize) -> bool) -> Result<Vec<(PartitionValue, RecordBatch)>> {
+        let mut taken = Vec::new();
+        for value in &self.order {
+            let Some(parts) = self.parts.get_mut(value) else { continue };
+            let rows: usize = parts.iter().map(RecordBatch::num_rows).sum();
+            if rows > 0 && wanted(rows, self.target_rows) {
+                let parts = std::mem::take(parts);
+                self.bytes -= parts.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+                taken.push((value.clone(), concat_batches(&parts[0].schema(), &parts)?));
+            }
+        }
+        Ok(taken)
+    }
+}
+
+/// An IPC stream, message by message.
+struct StreamInput {
+    reader: Box<dyn Read + Send>,
+    schema: SchemaRef,
+    schema_frame: Frame,
+    /// The complete dictionary messages as they stand now, by id, in the order of first appearance.
+    dictionary_frames: Vec<(i64, Frame)>,
+    dictionaries: Dictionaries,
+    limit: DecodeLimit,
+}
+
+/// A message of a stream is limited by what a chunk can be, long before memory ends.
+const MAX_MESSAGE_BYTES: usize = 4 << 30;
+/// How much of a message is taken on trust before its bytes have come.
+const READ_STEP: usize = 64 << 20;
+
+impl StreamInput {
+    fn open(mut reader: Box<dyn Read + Send>) -> Result<Self> {
+        let not_a_stream = || {
+            Error::corrupt(
+                "this is not an Arrow IPC stream: it does not start with a schema (a file is given by its path)",
+            )
+        };
+        let first = read_frame(&mut reader).map_err(|e| match e.kind() {
+            crate::ErrorKind::Corrupt => not_a_stream(),
+            _ => e,
+        })?;
+        let schema_frame = first.ok_or_else(|| Error::corrupt("it is empty: expected an Arrow IPC stream"))?;
+        if schema_frame.kind()? != MessageHeader::Schema {
+            return Err(not_a_stream());
+        }
+        Ok(StreamInput {
+            reader,
+            schema: schema_frame.schema()?,
+            schema_frame,
+            dictionary_frames: Vec::new(),
+            dictionaries: Dictionaries::new(),
+            limit: DecodeLimit { base_bytes: runtime()?.budget.total() },
+        })
+    }
+
+    /// The next record batch with the dictionaries that hold for it.
+    fn next(&mut self) -> Result<Option<BatchFrames>> {
+        while let Some(frame) = read_frame(&mut self.reader)? {
+            match frame.kind()? {
+                MessageHeader::DictionaryBatch => self.dictionary(frame)?,
+                MessageHeader::RecordBatch => {
+                    return Ok(Some(BatchFrames {
+                        schema: self.schema_frame.clone(),
+                        dictionaries: self.dictionary_frames.iter().map(|(_, frame)| frame.clone()).collect(),
+                        batch: frame,
+                    }));
+                }
+                kind => return Err(Error::corrupt(format!("an unexpected {kind:?} message"))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn dictionary(&mut self, frame: Frame) -> Result<()> {
+        let message = frame.message()?;
+        let header =
+            message.header_as_dictionary_batch().ok_or_else(|| Error::corrupt("a dictionary message without one"))?;
+        let (id, is_delta) = (header.id(), header.isDelta());
+        chunk::decode_dictionary(&frame, &self.schema, &mut self.dictionaries, self.limit)?;
+        let complete = if is_delta {
+            let codec = crate::ipc_file::dictionary_codec(&frame)?;
+            chunk::encode_dictionary(id, &self.dictionaries[&id], codec)?
+        } else {
+            frame
+        };
+        match self.dictionary_frames.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, known)) => *known = complete,
+            None => self.dictionary_frames.push((id, complete)),
+        }
+        Ok(())
+    }
+}
+
+fn read_frame(reader: &mut impl Read) -> Result<Option<Frame>> {
+    let mut prefix = [0u8; 8];
+    let mut filled = 0;
+    while filled < 4 {
+        match reader.read(&mut prefix[filled..4])? {
+            0 if filled == 0 => return Ok(None),
+            0 => return Err(cut_off()),
+            count => filled += count,
+        }
+    }
+    let prefix_len = if prefix[..4] == [0xff; 4] { 8 } else { 4 };
+    reader.read_exact(&mut prefix[4..prefix_len]).map_err(eof)?;
+    let Some(head_len) = chunk::head_len(&prefix[..prefix_len])? else { return Ok(None) };
+    let head = read_bytes(reader, &prefix[..prefix_len], head_len)?;
+    let frame = Frame::from_head(head)?;
+    let body = read_bytes(reader, &[], frame.body_len()?)?;
+    Ok(Some(frame.with_body(body)))
+}
+
+/// Reads until there are `len` bytes, `start` included.
+fn read_bytes(reader: &mut impl Read, start: &[u8], len: usize) -> Result<Buffer> {
+    if len > MAX_MESSAGE_BYTES {
+        return Err(Error::corrupt(format!("a message declares {len} bytes")));
+    }
+    if len <= READ_STEP {
+        let mut memory = Memory::new(len)?;
+        let bytes = memory.as_mut_slice();
+        bytes[..start.len()].copy_from_slice(start);
+        reader.read_exact(&mut bytes[start.len()..]).map_err(eof)?;
+        return Ok(memory.freeze());
+    }
+    // Memory grows with the bytes that really come, not with what the message declares.
+    let mut bytes = start.to_vec();
+    reader.take((len - start.len()) as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < len {
+        return Err(cut_off());
+    }
+    Ok(Buffer::from_vec(bytes))
+}
+
+fn eof(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::UnexpectedEof { cut_off() } else { error.into() }
+}
+
+fn cut_off() -> Error {
+    Error::corrupt("it ends in the middle of a message")
+}
+
+/// Decodes the content of an item that cannot be copied.
+pub(super) fn decode_frames(frames: &BatchFrames, decoder: &ChunkDecoder) -> Result<RecordBatch> {
+    Ok(decoder.decode_frames(frames)?.batch)
+}

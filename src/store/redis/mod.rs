@@ -1,0 +1,360 @@
+//! Redis, over connections of our own.
+//!
+//! From the outside in: [`RedisStore`] says every operation of [`Store`] in Redis commands; `pipeline` and
+//! `fetch` repeat until all is answered (`retry`); `server` is one address with its `pool`; `connect` (`url`,
+//! `tls`) makes a `connection`, which moves `batch`es out and `resp` tokens in over a `transport`. What goes
+//! wrong is mapped in `errors`, and nowhere else.
+//!
+//! The connection is ours because a value is received straight into the memory that the Arrow arrays will
+//! use, and a payload is sent from where it lies: no copy in this process, either way.
+//!
+//! A request has its connection for itself until its last byte has arrived; requests that shall overlap use
+//! several connections, up to the hard limit of the option `connections`.
+
+mod batch;
+mod connect;
+mod connection;
+mod errors;
+mod fetch;
+mod ping;
+mod pipeline;
+mod pool;
+mod resp;
+mod retry;
+mod scan;
+mod server;
+mod tls;
+mod transport;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arrow::buffer::Buffer;
+
+use self::batch::Batch;
+use self::errors::unexpected;
+use self::pipeline::{MAX_VALUE_BYTES, Requests};
+use self::resp::Reply;
+use self::retry::Attempts;
+use self::server::Server;
+use self::url::{Address, Target};
+use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, payload_len};
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::Context;
+
+/// Compares and replaces (or deletes). ARGV: the expected value, then the new one if there is one.
+/// Returns 1 when the value was as expected, 2 when it is what this call would have made of it already.
+const REPLACE_IF: &str = "\
+local value = redis.call('GET', KEYS[1])
+if value == ARGV[1] then
+  if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('DEL', KEYS[1]) end
+  return 1
+end
+if value == (ARGV[2] or false) then return 2 end
+return 0";
+
+/// A Redis server (or Valkey, or what speaks its protocol) as a [`Store`].
+pub struct RedisStore {
+    options: StoreOptions,
+    server: Server,
+    tls: bool,
+    /// The user may not run UNLINK, or the server does not know it, but DEL works.
+    without_unlink: AtomicBool,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("server", &self.server.place()).finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// Prepares the connections to the server that the URL names; none is made yet.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the URL, an option, or a file that an option names cannot be used.
+    pub fn open(url: &str, options: &StoreOptions) -> Result<RedisStore> {
+        if options.cluster {
+            return Err(Error::unsupported(
+                "Redis Cluster is not supported yet: connect to a single server, without option 'cluster'",
+            ));
+        }
+        let target: Target = url::parse(url)?;
+        Ok(RedisStore {
+            options: options.clone(),
+            tls: matches!(target.address, Address::Tcp { tls: true, .. }),
+            server: Server::new(target, options)?,
+            without_unlink: AtomicBool::new(false),
+        })
+    }
+
+    fn attempts<'a>(&'a self, ctx: &'a Context) -> Attempts<'a> {
+        Attempts::new(ctx, &self.options, self.server.place())
+    }
+
+    /// Sends one command and gives its reply; the attempts tell whether it was sent more than once.
+    async fn one(
+        &self,
+        what: &(dyn Fn(usize) -> String + Sync),
+        encode: &(dyn Fn(usize, &mut Batch) + Sync),
+        attempts: &mut Attempts<'_>,
+    ) -> Result<Reply> {
+        let mut answer = Reply::Nil;
+        let requests = Requests { count: 1, encode, what };
+        self.server
+            .pipeline(&requests, attempts, &mut |_, reply| {
+                answer = reply;
+                Ok(())
+            })
+            .await?;
+        Ok(answer)
+    }
+
+    /// Sends one command per key whose reply is 1 or 0, and adds these up.
+    async fn count(&self, keys: &[String], name: &str, argument: Option<&str>, ctx: &Context) -> Result<u64> {
+        let what = |index: usize| format!("{name} '{}'", keys[index]);
+        let requests = Requests {
+            count: keys.len(),
+            encode: &|index, batch| match argument {
+                Some(argument) => batch.command(&[name.as_bytes(), keys[index].as_bytes(), argument.as_bytes()]),
+                None => batch.command(&[name.as_bytes(), keys[index].as_bytes()]),
+            },
+            what: &what,
+        };
+        let mut sum = 0;
+        self.server
+            .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+                Reply::Integer(count @ 0..=1) => {
+                    sum += count as u64;
+                    Ok(())
+                }
+                _ => Err(self.unexpected(&what(index))),
+            })
+            .await?;
+        Ok(sum)
+    }
+
+    fn unexpected(&self, what: &str) -> Error {
+        unexpected(self.server.place(), &what)
+    }
+}
+
+impl Store for RedisStore {
+    fn describe(&self) -> &str {
+        self.server.place()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { expiry: true, shared: true, max_value_bytes: Some(MAX_VALUE_BYTES) }
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [String],
+        ctx: &'a Context,
+        on_value: OnValue<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.server.fetch(keys, &mut self.attempts(ctx), on_value).await })
+    }
+
+    fn get_ranges<'a>(
+        &'a self,
+        ranges: &'a [(String, Range<u64>)],
+        ctx: &'a Context,
+        on_value: OnValue<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            // GETRANGE cannot ask for nothing: its end is inclusive.
+            let (wanted, empty): (Vec<usize>, Vec<usize>) =
+                (0..ranges.len()).partition(|index| last_byte(&ranges[*index].1).is_some());
+            for index in empty {
+                on_value(index, Some(Buffer::from(Vec::<u8>::new())));
+            }
+            let what = |item: usize| format!("GETRANGE '{}'", ranges[wanted[item]].0);
+            let requests = Requests {
+                count: wanted.len(),
+                encode: &|item, batch| {
+                    let (key, range) = &ranges[wanted[item]];
+                    let (start, end) = (range.start.to_string(), last_byte(range).unwrap_or_default().to_string());
+                    batch.command(&[b"GETRANGE", key.as_bytes(), start.as_bytes(), end.as_bytes()]);
+                },
+                what: &what,
+            };
+            self.server
+                .pipeline(&requests, &mut self.attempts(ctx), &mut |item, reply| match reply {
+                    Reply::Bulk(value) => {
+                        on_value(wanted[item], Some(value));
+                        Ok(())
+                    }
+                    _ => Err(self.unexpected(&what(item))),
+                })
+                .await
+        })
+    }
+
+    fn sizes<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<Option<u64>>>> {
+        Box::pin(async move {
+            let what = |index: usize| format!("STRLEN '{}'", keys[index]);
+            let requests = Requests {
+                count: keys.len(),
+                encode: &|index, batch| batch.command(&[b"STRLEN", keys[index].as_bytes()]),
+                what: &what,
+            };
+            let mut sizes = vec![None; keys.len()];
+            self.server
+                .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+                    Reply::Integer(size @ 0..) => {
+                        sizes[index] = Some(size as u64).filter(|size| *size != 0);
+                        Ok(())
+                    }
+                    _ => Err(self.unexpected(&what(index))),
+                })
+                .await?;
+            Ok(sizes)
+        })
+    }
+
+    fn put_many<'a>(&'a self, entries: &'a [(String, Payload)], ctx: &'a Context) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let what = |index: usize| {
+                let (key, value) = &entries[index];
+                format!("SET '{key}' ({} bytes)", payload_len(value))
+            };
+            let requests = Requests {
+                count: entries.len(),
+                encode: &|index, batch| {
+                    let (key, value) = &entries[index];
+                    batch.start(3);
+                    batch.argument(b"SET");
+                    batch.argument(key.as_bytes());
+                    batch.payload(value);
+                },
+                what: &what,
+            };
+            self.server
+                .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+                    Reply::Status(_) => Ok(()),
+                    _ => Err(self.unexpected(&what(index))),
+                })
+                .await
+        })
+    }
+
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a [u8], ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let mut attempts = self.attempts(ctx);
+            let what = |_| format!("SET NX '{key}' ({} bytes)", value.len());
+            let encode = |_, batch: &mut Batch| batch.command(&[b"SET", key.as_bytes(), value, b"NX"]);
+            match self.one(&what, &encode, &mut attempts).await? {
+                Reply::Status(_) => Ok(true),
+                // The reply to the first sending may have been lost: then the value is ours.
+                Reply::Nil if attempts.repeated() => {
+                    let what = |_| format!("GET '{key}'");
+                    let encode = |_, batch: &mut Batch| batch.command(&[b"GET", key.as_bytes()]);
+                    let found = self.one(&what, &encode, &mut attempts).await?;
+                    Ok(matches!(found, Reply::Bulk(found) if *found == *value))
+                }
+                Reply::Nil => Ok(false),
+                _ => Err(self.unexpected(&what(0))),
+            }
+        })
+    }
+
+    fn replace_if<'a>(
+        &'a self,
+        key: &'a str,
+        expected: &'a [u8],
+        new: Option<Payload>,
+        ctx: &'a Context,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let mut attempts = self.attempts(ctx);
+            let what = |_| format!("EVAL (compare and replace) '{key}'");
+            let encode = |_, batch: &mut Batch| {
+                batch.start(if new.is_some() { 6 } else { 5 });
+                for argument in [b"EVAL", REPLACE_IF.as_bytes(), b"1", key.as_bytes(), expected] {
+                    batch.argument(argument);
+                }
+                if let Some(new) = &new {
+                    batch.payload(new);
+                }
+            };
+            match self.one(&what, &encode, &mut attempts).await? {
+                Reply::Integer(1) => Ok(true),
+                // As it would be if the first sending had been carried out and its reply lost.
+                Reply::Integer(2) => Ok(attempts.repeated()),
+                Reply::Integer(0) => Ok(false),
+                _ => Err(self.unexpected(&what(0))),
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            if !self.without_unlink.load(Relaxed) {
+                match self.count(keys, "UNLINK", None, ctx).await {
+                    Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {}
+                    result => return result,
+                }
+            }
+            let deleted = self.count(keys, "DEL", None, ctx).await?;
+            self.without_unlink.store(true, Relaxed);
+            Ok(deleted)
+        })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str, suffix: &'a str, ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move { scan::list(self, prefix, suffix, ctx).await })
+    }
+
+    fn expire_at<'a>(&'a self, keys: &'a [String], unix_ms: u64, ctx: &'a Context) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            let unix_ms = unix_ms.min(i64::MAX as u64).to_string();
+            self.count(keys, "PEXPIREAT", Some(&unix_ms), ctx).await
+        })
+    }
+
+    fn now_ms<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            let time = self
+                .one(&|_| "TIME".to_string(), &|_, batch| batch.command(&[b"TIME"]), &mut self.attempts(ctx))
+                .await?;
+            match &time {
+                Reply::Array(parts) => match &parts[..] {
+                    [seconds, micros] => number(seconds)
+                        .zip(number(micros))
+                        .and_then(|(seconds, micros)| seconds.checked_mul(1000)?.checked_add(micros / 1000)),
+                    _ => None,
+                },
+                _ => None,
+            }
+            .ok_or_else(|| self.unexpected("TIME"))
+        })
+    }
+
+    fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>> {
+        Box::pin(async move {
+            let info = self.server.ask(&mut self.attempts(ctx)).await?;
+            Ok(ServerInfo { tls: self.tls, ..info })
+        })
+    }
+}
+
+/// The index of a range's last byte as Redis can take it, if the range has one.
+fn last_byte(range: &Range<u64>) -> Option<u64> {
+    let limit = i64::MAX as u64;
+    (range.start < range.end && range.start <= limit).then(|| (range.end - 1).min(limit))
+}
+
+fn number(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Bulk(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        Reply::Integer(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}

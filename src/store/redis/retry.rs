@@ -1,0 +1,86 @@
+//! Repeating what can succeed later.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::metrics::Progress;
+use crate::runtime::Context;
+use crate::store::StoreOptions;
+
+/// The tries of one operation.
+pub(super) struct Attempts<'a> {
+    ctx: &'a Context,
+    options: &'a StoreOptions,
+    place: &'a str,
+    failures: u32,
+    repeated: bool,
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(ctx: &'a Context, options: &'a StoreOptions, place: &'a str) -> Self {
+        Attempts { ctx, options, place, failures: 0, repeated: false }
+    }
+
+    /// Whether a request was sent again, so that its first sending may have had its effect already.
+    pub(super) fn repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// A request will be sent again at once, over a new connection: the old one had been closed while idle.
+    pub(super) fn reconnecting(&mut self) {
+        self.repeated = true;
+        tracing::debug!(address = self.place, "an idle connection had been closed by the server: reconnecting");
+    }
+
+    /// A request succeeded: the next one has all its tries.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Waits until it is time for another try, or gives the error back when there is to be none.
+    pub(super) async fn again(&mut self, error: Error) -> Result<()> {
+        if !error.is_retryable() {
+            return Err(error);
+        }
+        if self.failures >= self.options.max_retries {
+            return Err(match self.failures {
+                0 => error,
+                1 => error.context("failed after 1 retry"),
+                retries => error.context(format_args!("failed after {retries} retries")),
+            });
+        }
+        let delay = delay(self.options.retry_base_delay, self.failures, rand::random());
+        self.failures += 1;
+        self.repeated = true;
+        Progress::add(&self.ctx.progress().retries, 1);
+        tracing::warn!(
+            address = self.place,
+            attempt = self.failures,
+            delay_ms = delay.as_millis() as u64,
+            error = %error,
+            "a request failed and will be repeated"
+        );
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+}
+
+/// The delay before a repeat: uniform between nothing and a limit that doubles with every failure.
+fn delay(base: Duration, failures: u32, fraction: f64) -> Duration {
+    base.saturating_mul(1 << failures.min(20)).min(Duration::from_secs(3600)).mul_f64(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_the_delay_doubles() {
+        let base = Duration::from_millis(200);
+        let limits: Vec<_> = (0..4).map(|failures| delay(base, failures, 1.0).as_millis()).collect();
+        assert_eq!(limits, [200, 400, 800, 1600]);
+        assert_eq!(delay(base, 3, 0.25), Duration::from_millis(400));
+        assert_eq!(delay(base, u32::MAX, 1.0), Duration::from_secs(3600));
+        assert_eq!(delay(Duration::ZERO, 3, 1.0), Duration::ZERO);
+    }
+}

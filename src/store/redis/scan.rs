@@ -1,0 +1,70 @@
+//! Finding keys.
+
+use std::collections::HashSet;
+
+use super::RedisStore;
+use super::batch::Batch;
+use super::resp::Reply;
+use crate::error::Result;
+use crate::runtime::Context;
+
+/// Keys that the server looks at in one step: about a millisecond of its time.
+const STEP: &[u8] = b"1000";
+
+/// All keys that start and end like this. SCAN may give one several times.
+pub(super) async fn list(store: &RedisStore, prefix: &str, suffix: &str, ctx: &Context) -> Result<Vec<String>> {
+    let pattern = format!("{}*{}", escape(prefix), escape(suffix));
+    let what = |_| format!("SCAN '{pattern}'");
+    let mut attempts = store.attempts(ctx);
+    let mut found = HashSet::new();
+    let mut cursor = "0".to_string();
+    loop {
+        let encode = |_, batch: &mut Batch| {
+            batch.command(&[b"SCAN", cursor.as_bytes(), b"MATCH", pattern.as_bytes(), b"COUNT", STEP]);
+        };
+        let reply = store.one(&what, &encode, &mut attempts).await?;
+        let (next, keys) = page(reply).ok_or_else(|| store.unexpected(&what(0)))?;
+        let fits =
+            |key: &String| key.len() >= prefix.len() + suffix.len() && key.starts_with(prefix) && key.ends_with(suffix);
+        found.extend(keys.into_iter().filter(fits));
+        if next == "0" {
+            return Ok(found.into_iter().collect());
+        }
+        cursor = next;
+    }
+}
+
+/// The next cursor and the keys; one that is not UTF-8 is none of ours.
+fn page(reply: Reply) -> Option<(String, Vec<String>)> {
+    let Reply::Array(parts) = reply else { return None };
+    let [Reply::Bulk(cursor), Reply::Array(keys)] = &parts[..] else { return None };
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_string);
+    let cursor = text(cursor).filter(|cursor| cursor.parse::<u64>().is_ok())?;
+    let key = |reply: &Reply| match reply {
+        Reply::Bulk(key) => text(key),
+        _ => None,
+    };
+    Some((cursor, keys.iter().filter_map(key).collect()))
+}
+
+/// A text as a pattern that matches only itself.
+fn escape(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_the_text_only() {
+        assert_eq!(escape(r"a{b}*?[c]\^d"), r"a{b}\*\?\[c\]\\^d");
+    }
+}

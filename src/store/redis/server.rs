@@ -1,0 +1,75 @@
+//! One server: its pool, and the requests that go to it.
+
+use std::result::Result;
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::connect::Endpoint;
+use super::connection::{Shape, Sink};
+use super::errors::Failure;
+use super::pool::{Lease, Pool};
+use super::retry::Attempts;
+use super::url::Target;
+use crate::error::Error;
+use crate::store::StoreOptions;
+
+pub(super) struct Server {
+    place: String,
+    pool: Pool,
+    timeout: Duration,
+}
+
+impl Server {
+    pub(super) fn new(target: Target, options: &StoreOptions) -> Result<Self, Error> {
+        Ok(Server {
+            place: target.to_string(),
+            pool: Pool::new(Endpoint::new(target, options)?, options.connections),
+            timeout: options.timeout,
+        })
+    }
+
+    /// Its address, without credentials.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Sends one request over a connection of the pool and takes its replies.
+    ///
+    /// A connection that the server had closed while it was idle is replaced, and the request sent again at
+    /// once: nothing is wrong with the server then. Every request of ours can be sent twice.
+    pub(super) async fn exchange(
+        &self,
+        batch: &Batch,
+        shape: Shape,
+        attempts: &mut Attempts<'_>,
+        sink: Sink<'_>,
+    ) -> Result<(), Failure> {
+        let mut lease = self.pool.lease().await.map_err(Failure::Own)?;
+        let mut outcome = self.try_exchange(&mut lease, batch, shape, sink).await;
+        if let Err(failure) = &outcome
+            && failure.is_closed()
+            && lease.is_reused()
+            && !lease.connection.heard()
+        {
+            attempts.reconnecting();
+            self.pool.renew(&mut lease).await.map_err(Failure::Own)?;
+            outcome = self.try_exchange(&mut lease, batch, shape, sink).await;
+        }
+        if outcome.is_ok() {
+            lease.finish();
+        }
+        outcome
+    }
+
+    async fn try_exchange(
+        &self,
+        lease: &mut Lease,
+        batch: &Batch,
+        shape: Shape,
+        sink: Sink<'_>,
+    ) -> Result<(), Failure> {
+        tokio::time::timeout(self.timeout, lease.connection.exchange(batch, shape, sink))
+            .await
+            .unwrap_or(Err(Failure::TimedOut(self.timeout)))
+    }
+}
