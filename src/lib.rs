@@ -25,6 +25,7 @@ mod schema;
 mod split;
 mod statistics;
 mod tuning;
+mod verify;
 
 pub mod store;
 
@@ -41,3 +42,7 @@ pub use read::{FileReadOptions, OnMissing, ReadBatch, ReadOptions, Reader, open_
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
+pub use verify::{
+    BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyOptions, VerifyReport, VerifySide,
+    VerifyStream, verify,
+};

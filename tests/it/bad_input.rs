@@ -159,7 +159,10 @@ fn a_second_writer_is_told_so() {
         let error = publish(&test.store, "d", &generate(10, 2), &SplitOptions::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.message().contains("somebody"), "{error}");
-        assert_eq!(arrowredis::delete_dataset(&test.store, "d", &Context::new()).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(
+            arrowredis::delete_dataset(&test.store, "d", &Context::new()).unwrap_err().kind(),
+            ErrorKind::Conflict
+        );
         // A dead writer's lease ends, and what it left may be written over.
         put(&test.store, "d:upload", lease("somebody", 1));
         put(&test.store, "d:{part=00000}:batch=00000", b"left behind".to_vec());
@@ -311,10 +314,8 @@ fn bad_names_fail_before_anything_is_asked() {
 fn unknown_partitions_and_columns_are_named() {
     let test = memory();
     publish(&test.store, "d", &generate(10, 2), &SplitOptions::default()).unwrap();
-    let partition = ReadOptions {
-        partitions: arrowredis::Selection::Some(vec!["7".to_string()]),
-        ..ReadOptions::default()
-    };
+    let partition =
+        ReadOptions { partitions: arrowredis::Selection::Some(vec!["7".to_string()]), ..ReadOptions::default() };
     let error = read(&test.store, "d", &partition).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.message().contains("no partition '7': there are 0, 1"), "{error}");

@@ -66,8 +66,13 @@ fn every_foreign_file_and_stream_survives() {
     for case in cases(dir.path()) {
         for (stored, written) in [(Codec::None, Codec::None), (Codec::Zstd, Codec::Lz4)] {
             let prefix = format!("{}:{stored}", case.name);
-            let split =
-                arrowredis::split(source(dir.path(), &case), &test.store, &prefix, &options(&case, stored), &Context::new());
+            let split = arrowredis::split(
+                source(dir.path(), &case),
+                &test.store,
+                &prefix,
+                &options(&case, stored),
+                &Context::new(),
+            );
             let report = match split {
                 Ok(report) => report,
                 Err(error) => {
