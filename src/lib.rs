@@ -26,6 +26,10 @@ mod split;
 mod statistics;
 mod tuning;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub mod store;
 
 pub use codec::Codec;
