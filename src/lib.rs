@@ -27,6 +27,10 @@ mod statistics;
 mod tuning;
 mod verify;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub mod store;
 
 pub use codec::Codec;
