@@ -29,6 +29,8 @@ mod tuning;
 
 pub mod store;
 
+mod verify;
+
 pub use codec::Codec;
 pub use dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};
 pub use error::{Error, ErrorKind, Result};
@@ -44,3 +46,7 @@ pub use read::{FileReadOptions, OnMissing, ReadBatch, ReadOptions, Reader, open_
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
+pub use verify::{
+    BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyOptions, VerifyReport, VerifySide,
+    VerifyStream, verify,
+};
