@@ -26,10 +26,13 @@ mod schema;
 mod split;
 mod statistics;
 mod tuning;
+mod verify;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod store;
-
-mod verify;
 
 pub use codec::Codec;
 pub use dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};

@@ -229,11 +229,7 @@ impl Manifest {
     /// The bytes that are stored: an IPC stream, the magic, and the XXH3-64 of all before it.
     pub(crate) fn encode(&self) -> Result<Buffer> {
         let (stream, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
-        let mut bytes = joined(&stream, TRAILER_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
-        bytes.extend_from_slice(&hash.to_le_bytes());
-        Ok(Buffer::from_vec(bytes))
+        Ok(Buffer::from_vec(seal(joined(&stream, TRAILER_BYTES))))
     }
 
     /// Reads what [`Manifest::encode`] wrote, trusting nothing. The caller says on what in the error's context.
@@ -297,6 +293,14 @@ impl Manifest {
     }
 }
 
+/// Puts the trailer after a stream: the magic, and the checksum of all before it.
+pub(crate) fn seal(mut stream: Vec<u8>) -> Vec<u8> {
+    stream.extend_from_slice(&MAGIC);
+    let hash = xxhash_rust::xxh3::xxh3_64(&stream);
+    stream.extend_from_slice(&hash.to_le_bytes());
+    stream
+}
+
 fn joined(parts: &Payload, spare: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(payload_len(parts) + spare);
     for part in parts {
@@ -345,7 +349,9 @@ fn decode_chunks(table: &RecordBatch, whole_chunks: bool) -> Result<(Vec<ChunkEn
         numbers.push(column(name, Some(&DataType::UInt64))?.as_primitive::<UInt64Type>());
     }
     let mut chunks: Vec<ChunkEntry> = Vec::with_capacity(table.num_rows());
-    let mut total_rows = 0u64;
+    // No total that anybody computes can overflow.
+    let within = |total: u64, more: u64| total.checked_add(more).filter(|total| *total <= i64::MAX as u64);
+    let (mut total_rows, mut total_bytes) = (0u64, 0u64);
     for row in 0..table.num_rows() {
         let number = |index: usize| numbers[index].value(row);
         let base = match chunks.last() {
@@ -369,14 +375,15 @@ fn decode_chunks(table: &RecordBatch, whole_chunks: bool) -> Result<(Vec<ChunkEn
             },
         };
         let ordered = chunks.last().is_none_or(|last| (last.partition, last.batch) < (chunk.partition, chunk.batch));
-        total_rows = total_rows.checked_add(chunk.rows).filter(|total| *total <= i64::MAX as u64).unwrap_or(u64::MAX);
-        if !ordered || total_rows == u64::MAX || (whole_chunks && !consistent(&chunk.index)) {
+        let totals = within(total_rows, chunk.rows).zip(within(total_bytes, chunk.index.payload_bytes));
+        let Some(totals) = totals.filter(|_| ordered && (!whole_chunks || consistent(&chunk.index))) else {
             return Err(Error::corrupt(format!(
                 "the manifest's row {row} (partition {}, batch {}) is out of order or contradicts itself",
                 chunk.partition, chunk.batch
             ))
             .at_chunk(chunk.partition, chunk.batch));
-        }
+        };
+        (total_rows, total_bytes) = totals;
         chunks.push(chunk);
     }
     Ok((chunks, column("partition_value", None)?.clone()))
@@ -597,11 +604,13 @@ mod tests {
 
     #[test]
     fn contradictions_are_found_even_with_a_right_checksum() {
-        let cases: [(&str, fn(&mut Manifest)); 4] = [
+        let cases: [(&str, fn(&mut Manifest)); 6] = [
             ("out of order", |m| m.chunks.swap(0, 1)),
             ("contradicts", |m| m.chunks[0].index.body_length = u64::MAX),
             ("contradicts", |m| m.chunks[1].index.metadata_offset = 1 << 40),
             ("out of order", |m| m.chunks[2].rows = u64::MAX),
+            ("contradicts", |m| m.chunks[0].index.payload_bytes = u64::MAX),
+            ("contradicts", |m| m.chunks.iter_mut().for_each(|c| c.index.payload_bytes = i64::MAX as u64 / 2)),
         ];
         for (part, spoil) in cases {
             let mut manifest = sample();

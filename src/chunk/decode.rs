@@ -116,13 +116,31 @@ pub(crate) fn decode_batch(
     decode_columns(header, frame.version()?, body, schema, projection, dictionaries, limit)
 }
 
+/// Decodes the dictionary messages that belong together. The limit holds for all of them as for one: many small
+/// messages must not add up to what one large one may not be.
+pub(crate) fn decode_dictionaries<'a>(
+    frames: impl IntoIterator<Item = &'a Frame>,
+    schema: &Schema,
+    limit: DecodeLimit,
+) -> Result<Dictionaries> {
+    let mut dictionaries = Dictionaries::new();
+    let (mut declared, mut body_len) = (0u64, 0u64);
+    for frame in frames {
+        declared = declared.saturating_add(decode_dictionary(frame, schema, &mut dictionaries, limit)?);
+        body_len += frame.body.len() as u64;
+        limit.check(declared, body_len).map_err(|e| e.context("the dictionaries"))?;
+    }
+    Ok(dictionaries)
+}
+
 /// Decodes a dictionary-batch message and puts its values under its id: replacing, or appending if it is a delta.
+/// Returns the bytes that the message's values take.
 pub(crate) fn decode_dictionary(
     frame: &Frame,
     schema: &Schema,
     dictionaries: &mut Dictionaries,
     limit: DecodeLimit,
-) -> Result<()> {
+) -> Result<u64> {
     let message = frame.message()?;
     let header = message
         .header_as_dictionary_batch()
@@ -150,7 +168,7 @@ pub(crate) fn decode_dictionary(
         values = arrow::compute::concat(&[existing.as_ref(), values.as_ref()])?;
     }
     dictionaries.insert(id, values);
-    Ok(())
+    Ok(decoded.bytes)
 }
 
 /// The type of the values of the dictionary with this id.

@@ -92,10 +92,9 @@ pub(crate) fn assemble(frames: &BatchFrames) -> (Payload, PayloadIndex) {
         len if len.is_multiple_of(8) && frame.head().starts_with(&[0xff; 4]) => frame.head().clone(),
         len => frame.padded_head((len + 4).next_multiple_of(8)),
     };
-    let pad = |body: &Buffer| Buffer::from_vec(vec![0u8; body.len().next_multiple_of(8) - body.len()]);
     let mut dictionaries = Payload::new();
     for dictionary in &frames.dictionaries {
-        dictionaries.extend([head(dictionary), dictionary.body.clone(), pad(&dictionary.body)]);
+        dictionaries.extend([head(dictionary), dictionary.body.clone()]);
     }
     let batch_head = head(&frames.batch);
     let dictionaries_length = payload_len(&dictionaries);
@@ -105,7 +104,7 @@ pub(crate) fn assemble(frames: &BatchFrames) -> (Payload, PayloadIndex) {
 
     let mut payload = vec![frames.schema.padded_head(schema_len)];
     payload.append(&mut dictionaries);
-    payload.extend([batch_head.clone(), frames.batch.body.clone(), pad(&frames.batch.body)]);
+    payload.extend([batch_head.clone(), frames.batch.body.clone()]);
     payload.push(Buffer::from(&END_OF_STREAM[..]));
     payload.retain(|part| !part.is_empty());
 

@@ -65,6 +65,10 @@ impl Frame {
         if head.len() < prefix {
             return Err(Error::corrupt("an IPC message is shorter than its own prefix"));
         }
+        // A copy takes these bytes as they are: what follows them must be where they say.
+        if head_len(&head)? != Some(head.len()) {
+            return Err(Error::corrupt("an IPC message declares another length than the one it was found with"));
+        }
         let frame = Frame { head, prefix, body: Buffer::from(Vec::<u8>::new()) };
         arrow_ipc::root_as_message_with_opts(&verifier_options(), frame.metadata())
             .map_err(|e| Error::corrupt(format!("the metadata of an IPC message is not valid: {}", first_line(&e))))?;
@@ -117,10 +121,14 @@ impl Frame {
             .map_err(|e| Error::corrupt(format!("the metadata of an IPC message is not valid: {}", first_line(&e))))
     }
 
-    /// The length that the metadata declares for the body.
+    /// The length that the metadata declares for the body. The format asks for a multiple of 8, so that messages
+    /// can be moved between streams, which is what we do with them.
     pub(crate) fn body_len(&self) -> Result<usize> {
         let len = self.message()?.bodyLength();
-        usize::try_from(len).map_err(|_| Error::corrupt(format!("an IPC message declares a body of {len} bytes")))
+        usize::try_from(len)
+            .ok()
+            .filter(|len| len.is_multiple_of(8))
+            .ok_or_else(|| Error::corrupt(format!("an IPC message declares a body of {len} bytes")))
     }
 
     /// What kind of message this is.

@@ -19,7 +19,9 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
-pub(crate) use decode::{Body, DecodeLimit, Decoded, Dictionaries, body_range, decode_batch, decode_dictionary};
+pub(crate) use decode::{
+    Body, DecodeLimit, Decoded, Dictionaries, body_range, decode_batch, decode_dictionaries, decode_dictionary,
+};
 pub(crate) use encode::{
     BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_dictionary, encode_schema,
 };
@@ -118,10 +120,7 @@ impl ChunkDecoder {
         if let Some(expected) = &self.expected {
             check_same_schema(expected, &schema)?;
         }
-        let mut dictionaries = Dictionaries::new();
-        for dictionary in &frames.dictionaries {
-            decode_dictionary(dictionary, &schema, &mut dictionaries, self.limit)?;
-        }
+        let dictionaries = decode_dictionaries(&frames.dictionaries, &schema, self.limit)?;
         let projection = self.columns.as_ref().map(|columns| projection(&schema, columns)).transpose()?;
         let prepared = Arc::new(Prepared {
             schema_frame: frames.schema.detached(),

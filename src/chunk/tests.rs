@@ -140,3 +140,46 @@ fn a_chunk_of_another_schema_is_refused() {
     assert_eq!(error.kind(), crate::ErrorKind::NotFound);
     assert!(error.message().contains("no column 'nope': the columns are id, holes"), "{error}");
 }
+
+#[test]
+fn a_body_that_is_no_multiple_of_eight_is_refused() {
+    // Copied between streams it would shift all that follows.
+    let (bytes, index) = payload(&sample(100), Codec::Zstd);
+    let at = |from: u64, len: u64| bytes[from as usize..][..len as usize].to_vec();
+    let head = at(index.metadata_offset, index.metadata_length);
+    let declared = head.windows(8).position(|w| w == (index.body_length as i64).to_le_bytes()).unwrap();
+    let mut bytes = bytes.to_vec();
+    bytes[index.metadata_offset as usize + declared] += 4;
+    let error = ChunkDecoder::new(None, None, LIMIT).decode(&Buffer::from_vec(bytes)).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+    assert!(error.message().contains(&format!("a body of {} bytes", index.body_length + 4)), "{error}");
+}
+
+#[test]
+fn a_head_must_be_as_long_as_it_says() {
+    let (bytes, index) = payload(&sample(1), Codec::None);
+    let head = bytes.slice_with_length(index.metadata_offset as usize, index.metadata_length as usize);
+    assert!(Frame::from_head(head.clone()).is_ok());
+    for wrong in [
+        head.slice_with_length(0, head.len() - 8),
+        bytes.slice_with_length(index.metadata_offset as usize, head.len() + 8),
+    ] {
+        let error = Frame::from_head(wrong).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+        assert!(error.message().contains("another length"), "{error}");
+    }
+}
+
+#[test]
+fn dictionaries_share_one_limit() {
+    // 64 times 1 MiB of one repeated byte, each of which alone would do.
+    let columns = (0..64).map(|i| {
+        let values = StringArray::from_iter_values(["x".repeat(1 << 20)]);
+        let words = DictionaryArray::<Int32Type>::new(vec![0].into(), Arc::new(values));
+        (format!("word{i}"), Arc::new(words) as ArrayRef)
+    });
+    let (bytes, _) = payload(&RecordBatch::try_from_iter(columns).unwrap(), Codec::Zstd);
+    let decode = |base_bytes| ChunkDecoder::new(None, None, DecodeLimit { base_bytes }).decode(&bytes);
+    assert_eq!(decode(4 << 20).unwrap_err().kind(), crate::ErrorKind::ResourceExhausted);
+    assert_eq!(decode(128 << 20).unwrap().batch.num_columns(), 64);
+}

@@ -90,12 +90,10 @@ impl Footer {
             .flatten()
             .filter_map(|pair| Some((pair.key()?.to_string(), pair.value()?.to_string())))
             .collect();
-        Ok(Footer {
-            schema: decode_schema(schema)?,
-            dictionaries: blocks(footer.dictionaries(), "dictionary")?,
-            batches: blocks(footer.recordBatches(), "batch")?,
-            custom_metadata,
-        })
+        let dictionaries = blocks(footer.dictionaries(), "dictionary")?;
+        let batches = blocks(footer.recordBatches(), "batch")?;
+        check_apart(dictionaries.iter().chain(&batches))?;
+        Ok(Footer { schema: decode_schema(schema)?, dictionaries, batches, custom_metadata })
     }
 
     /// Writes a footer; `schema` is the file's schema message.
@@ -165,6 +163,21 @@ fn check_block(block: &Block, messages_end: u64, what: &str) -> Result<MessageBl
     )))
 }
 
+/// No byte may belong to two messages: otherwise a small file could hold any amount of data.
+fn check_apart<'a>(blocks: impl Iterator<Item = &'a MessageBlock>) -> Result<()> {
+    let mut blocks: Vec<&MessageBlock> = blocks.collect();
+    blocks.sort_unstable_by_key(|block| block.offset);
+    match blocks.windows(2).find(|pair| pair[0].range().end > pair[1].offset) {
+        None => Ok(()),
+        Some(pair) => Err(Error::corrupt(format!(
+            "two messages of the file overlap: the one at byte {} ends at {}, the next starts at {}",
+            pair[0].offset,
+            pair[0].range().end,
+            pair[1].offset
+        ))),
+    }
+}
+
 /// Two dictionaries of one id that are no deltas would leave it open which one a batch means.
 pub(crate) fn check_dictionaries(frames: &[Frame]) -> Result<()> {
     let mut seen = HashSet::new();
@@ -191,4 +204,36 @@ pub(crate) fn has_deltas(frames: &[Frame]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn blocks_must_lie_apart_and_within_the_file() {
+        let schema = crate::chunk::encode_schema(&Schema::new(vec![Field::new("a", DataType::Int8, true)])).unwrap();
+        let block = |offset, body_len| MessageBlock { offset, head_len: 64, body_len };
+        let parse = |dictionaries: &[MessageBlock], batches: &[MessageBlock]| {
+            Footer::parse(&Footer::encode(&schema, dictionaries, batches, &[]).unwrap(), 1000)
+        };
+        let good = parse(&[block(8, 64)], &[block(300, 0), block(136, 100)]).unwrap();
+        assert_eq!((good.dictionaries, good.batches), (vec![block(8, 64)], vec![block(300, 0), block(136, 100)]));
+        for (dictionaries, batches, part) in [
+            (
+                vec![],
+                vec![block(8, 64), block(8, 64)],
+                "two messages of the file overlap: the one at byte 8 ends at 136",
+            ),
+            (vec![block(8, 65)], vec![block(136, 0)], "overlap"),
+            (vec![], vec![block(0, 64)], "batch 0 (offset 0, metadata 64, body 64) lies outside the file"),
+            (vec![], vec![block(936, 8)], "outside the file"),
+        ] {
+            let error = parse(&dictionaries, &batches).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+            assert!(error.message().contains(part), "{error}");
+        }
+    }
 }

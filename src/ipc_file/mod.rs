@@ -451,10 +451,7 @@ fn read_dictionaries(bytes: &FileBytes, footer: &Footer, limit: DecodeLimit) -> 
         frames.push(frame.map_err(|e| e.context(format!("dictionary {i}")))?);
     }
     footer::check_dictionaries(&frames)?;
-    let mut dictionaries = Dictionaries::new();
-    for frame in &frames {
-        chunk::decode_dictionary(frame, &footer.schema, &mut dictionaries, limit)?;
-    }
+    let dictionaries = chunk::decode_dictionaries(&frames, &footer.schema, limit)?;
     if footer::has_deltas(&frames)? {
         // A chunk holds complete dictionaries: the deltas are joined once, here.
         frames = join_deltas(&frames, &dictionaries)?;

@@ -115,10 +115,7 @@ impl<W: Write> FileWriter<W> {
         let unifier = match &mut self.unifier {
             Some(unifier) => unifier,
             None => {
-                let mut dictionaries = Dictionaries::new();
-                for frame in &self.dictionary_frames {
-                    chunk::decode_dictionary(frame, &self.schema, &mut dictionaries, self.limit)?;
-                }
+                let dictionaries = chunk::decode_dictionaries(&self.dictionary_frames, &self.schema, self.limit)?;
                 self.unifier.insert(Unifier::new(&dictionaries)?)
             }
         };
@@ -136,13 +133,11 @@ impl<W: Write> FileWriter<W> {
             reframed = frame.padded_head((8 + frame.metadata().len()).next_multiple_of(8));
             &reframed
         };
-        let padding = frame.body.len().next_multiple_of(8) - frame.body.len();
         self.out.write_all(head)?;
         self.out.write_all(&frame.body)?;
-        self.out.write_all(&[0; 8][..padding])?;
         let block =
             MessageBlock { offset: self.position, head_len: head.len() as u64, body_len: frame.body.len() as u64 };
-        self.position += block.len() + padding as u64;
+        self.position += block.len();
         Ok(block)
     }
 

@@ -36,7 +36,7 @@ options! {
         /// Compare partition by partition: the order of the partitions, and how they interleave, does not matter.
         pub by_partition: bool = false,
         /// The column that tells to which partition a row belongs, for sides without an index of their partitions.
-        pub partition_column: String = "partition".to_string(),
+        pub partition_column: String = crate::schema::PARTITION_COLUMN.to_string(),
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Used by the unit tests of the store and by the integration tests. A test that needs a server fails when
 //! there is none.
-#![allow(dead_code)]
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -81,11 +80,6 @@ impl RedisServer {
         let _ = std::fs::remove_file(self.socket());
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -128,6 +122,18 @@ impl RedisServer {
             assert_eq!(call(&mut stream, &["AUTH", password]), "OK");
         }
         call(&mut stream, words)
+    }
+
+    /// Fetches a value with `redis-cli` into a file.
+    pub fn fetch(&self, key: &str, path: &Path) {
+        let mut command = Command::new("redis-cli");
+        command.arg("-s").arg(self.socket()).args(["--raw", "GET", key]);
+        if let Some(password) = &self.config.password {
+            command.env("REDISCLI_AUTH", password);
+        }
+        let mut output = command.output().expect("redis-cli is installed: run `make setup`").stdout;
+        assert_eq!(output.pop(), Some(b'\n'), "redis-cli ends every reply with a newline");
+        std::fs::write(path, output).expect("a file for the value");
     }
 }
 
@@ -227,6 +233,7 @@ fn read_reply(reader: &mut impl BufRead) -> String {
 fn write_certificates(dir: &Path) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.distinguished_name.push(DnType::CommonName, "The authority of the tests");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = authority.self_signed(&authority_key).expect("a certificate");
     let write = |name: &str, text: String| std::fs::write(dir.join(name), text).expect("a file of certificates");
@@ -235,7 +242,8 @@ fn write_certificates(dir: &Path) {
     for (name, subjects) in [("server", ["localhost", "127.0.0.1"]), ("client", ["client", "client.test"])] {
         let key = KeyPair::generate().expect("a key");
         let subjects: Vec<String> = subjects.map(str::to_string).to_vec();
-        let params = CertificateParams::new(subjects).expect("parameters");
+        let mut params = CertificateParams::new(subjects).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, name);
         write(&format!("{name}.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem());
         write(&format!("{name}.key"), key.serialize_pem());
     }

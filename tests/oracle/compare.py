@@ -1,4 +1,4 @@
-"""compare.py A B: are two IPC files or streams equal by schema, rows and values?
+"""compare.py A B [A B ...]: are pairs of IPC files or streams equal by schema, rows and values?
 
 Batch boundaries do not matter, dictionaries are compared by the values that they stand for, and
 floats by their bits, so that NaN equals the same NaN and 0.0 differs from -0.0. What lies under a
@@ -132,27 +132,38 @@ def sorted_rows(
     return [pa.RecordBatch.from_arrays(columns, names=table.column_names)]
 
 
-def judge() -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("a")
-    parser.add_argument("b")
-    parser.add_argument("--ignore-metadata", action="store_true", help="of schema and fields")
-    parser.add_argument("--sort-by", metavar="COLUMN", help="compare rows in this column's order")
-    options = parser.parse_args()
-    (schema, a), (schema_b, b) = read_batches(options.a), read_batches(options.b)
-    if not schema.equals(schema_b, check_metadata=not options.ignore_metadata):
+def compare(path_a: str, path_b: str, ignore_metadata: bool, sort_by: str | None) -> dict[str, Any]:
+    (schema, a), (schema_b, b) = read_batches(path_a), read_batches(path_b)
+    if not schema.equals(schema_b, check_metadata=not ignore_metadata):
         raise Judged(f"schemas differ:\n{schema}\n--- and ---\n{schema_b}")
     rows, rows_b = (sum(batch.num_rows for batch in side) for side in (a, b))
     if rows != rows_b:
         raise Judged(f"{rows} rows and {rows_b} rows")
-    if options.sort_by:
-        a, b = (sorted_rows(schema, side, options.sort_by) for side in (a, b))
+    if sort_by:
+        a, b = (sorted_rows(schema, side, sort_by) for side in (a, b))
     for row, left, right in aligned(a, b):
         for name, x, y in zip(schema.names, left.columns, right.columns, strict=True):
             if not same(x, y):
                 at = first_difference(x, y)
                 raise Judged(f"column {name!r}, row {row + at}: {x[at]!r} and {y[at]!r}")
     return {"equal": True, "rows": rows, "columns": len(schema), "batches": [len(a), len(b)]}
+
+
+def judge() -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paths", nargs="+", metavar="A B", help="pairs of files")
+    parser.add_argument("--ignore-metadata", action="store_true", help="of schema and fields")
+    parser.add_argument("--sort-by", metavar="COLUMN", help="compare rows in this column's order")
+    options = parser.parse_args()
+    if len(options.paths) % 2:
+        raise Judged("an odd number of files")
+    results = []
+    for a, b in zip(options.paths[::2], options.paths[1::2], strict=True):
+        try:
+            results.append(compare(a, b, options.ignore_metadata, options.sort_by))
+        except Exception as error:
+            raise Judged(f"{a} and {b}: {error}") from error
+    return results[0] if len(results) == 1 else {"equal": True, "pairs": len(results)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""What the Python peers share: the command line, the key format, the walk over a file, the
-report.
-"""
+"""What the Python peers share: command line, key format, the walk over a file, the report."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Reads partitions from Redis into a pyarrow Table, as well as pyarrow and redis-py with hiredis
-can.
+"""Reads partitions from Redis into a pyarrow Table, as well as redis-py with hiredis can.
 
 One connection keeps two GETs in flight, reads 1 MiB from the socket at a time, and hands every
 value to a pool of as many threads as there are cores; each opens it in place and decompresses it

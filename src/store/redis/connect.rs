@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +24,9 @@ use super::transport::Transport;
 use super::url::{Address, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::StoreOptions;
+
+/// A handshake that takes longer is looked into.
+const SLOW_HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// A server and all that is needed to connect to it.
 pub(super) struct Endpoint {
@@ -83,7 +88,11 @@ impl Endpoint {
                     None => Transport::Tcp(stream),
                     Some(config) => {
                         *stage = Stage::Handshake;
-                        Transport::Tls(Box::new(self.handshake(config, host, stream).await?))
+                        let address = stream.peer_addr().map_err(|error| Error::from(error).context(self))?;
+                        tokio::select! {
+                            stream = self.handshake(config, host, stream) => Transport::Tls(Box::new(stream?)),
+                            () = answers_without_tls(address) => return Err(self.without_tls()),
+                        }
                     }
                 }
             }
@@ -222,9 +231,7 @@ impl Endpoint {
         use rustls::{AlertDescription as Alert, Error as Tls};
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>());
         let (kind, retryable, advice) = match inner {
-            Some(Tls::InvalidMessage(_)) => {
-                (ErrorKind::Unavailable, false, "the server does not speak TLS on this port: use redis://")
-            }
+            Some(Tls::InvalidMessage(_)) => return self.without_tls(),
             Some(Tls::InvalidCertificate(_)) => (
                 ErrorKind::Unavailable,
                 false,
@@ -253,6 +260,10 @@ impl Endpoint {
         Error::new(kind, format!("{self}: {advice} ({})", reason(error))).retryable(retryable)
     }
 
+    fn without_tls(&self) -> Error {
+        Error::unavailable(format!("{self}: the server does not speak TLS on this port: use redis://")).retryable(false)
+    }
+
     fn too_late(&self, stage: Stage) -> Error {
         let what = match stage {
             Stage::Connect => "no connection: is the host reachable, or does a firewall drop the packets?",
@@ -262,6 +273,23 @@ impl Endpoint {
             }
         };
         Error::timeout(format!("{self}: within {} s {what}", self.connect_timeout.as_secs_f64())).retryable(true)
+    }
+}
+
+/// Returns only if the server answers a plain PING. A Redis server without TLS takes the start of a handshake
+/// for a command that has no end, and waits; so when a handshake takes long, we look whether that is why.
+/// Nothing secret is sent.
+async fn answers_without_tls(address: SocketAddr) {
+    tokio::time::sleep(SLOW_HANDSHAKE).await;
+    let mut reply = [0];
+    let answer = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"PING\r\n").await?;
+        stream.read_exact(&mut reply).await
+    };
+    let answered = answer.await.is_ok();
+    if !(answered && matches!(reply[0], b'+' | b'-')) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::connection::Shape;
-use super::errors::server_error;
+use super::errors::{server_error, unexpected};
 use super::resp::Reply;
 use super::retry::Attempts;
 use super::server::Server;
@@ -29,18 +29,22 @@ impl Server {
                     let value = match reply {
                         Reply::Bulk(value) => Some(value),
                         Reply::Nil => None,
-                        Reply::Error(text) => return refused = Some(text),
-                        // Not a reply to GET: asking again would not make it one.
-                        other => return refused = Some(format!("ERR an answer that is no value: {other:?}")),
+                        Reply::Error(text) => {
+                            refused = Some(server_error(&text, self.place(), &describe(pending)));
+                            return;
+                        }
+                        _ => {
+                            refused = Some(unexpected(self.place(), &describe(pending)));
+                            return;
+                        }
                     };
                     on_value(first + index, value);
                     delivered = first + index + 1;
                 })
                 .await;
-            let what = || describe(pending);
             match (refused, outcome) {
-                (Some(text), _) => attempts.again(server_error(&text, self.place(), &what())).await?,
-                (None, Err(failure)) => attempts.again(failure.into_error(self.place(), &what())).await?,
+                (Some(error), _) => attempts.again(error).await?,
+                (None, Err(failure)) => attempts.again(failure.into_error(self.place(), &describe(pending))).await?,
                 (None, Ok(())) => attempts.succeeded(),
             }
         }

@@ -48,14 +48,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Context;
 
 /// Compares and replaces (or deletes). ARGV: the expected value, then the new one if there is one.
-/// Returns 1 when the value was as expected, 2 when it is what this call would have made of it already.
+/// Returns 1 when the value was as expected, 2 when it is the new one already, 3 when there is none to delete.
 const REPLACE_IF: &str = "\
 local value = redis.call('GET', KEYS[1])
 if value == ARGV[1] then
   if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('DEL', KEYS[1]) end
   return 1
 end
-if value == (ARGV[2] or false) then return 2 end
+if ARGV[2] and value == ARGV[2] then return 2 end
+if not ARGV[2] and not value then return 3 end
 return 0";
 
 /// A Redis server (or Valkey, or what speaks its protocol) as a [`Store`].
@@ -285,9 +286,10 @@ impl Store for RedisStore {
                 }
             };
             match self.one(&what, &encode, &mut attempts).await? {
-                Reply::Integer(1) => Ok(true),
-                // As it would be if the first sending had been carried out and its reply lost.
-                Reply::Integer(2) => Ok(attempts.repeated()),
+                // A new value is unique, so that it is there means that a call like this one put it there.
+                Reply::Integer(1 | 2) => Ok(true),
+                // Gone, as it would be if the first sending had been carried out and its reply lost.
+                Reply::Integer(3) => Ok(attempts.repeated()),
                 Reply::Integer(0) => Ok(false),
                 _ => Err(self.unexpected(&what(0))),
             }

@@ -13,7 +13,7 @@ const STEP: &[u8] = b"1000";
 
 /// All keys that start and end like this. SCAN may give one several times.
 pub(super) async fn list(store: &RedisStore, prefix: &str, suffix: &str, ctx: &Context) -> Result<Vec<String>> {
-    let pattern = format!("{}*{}", escape(prefix), escape(suffix));
+    let pattern = pattern(prefix, suffix);
     let what = |_| format!("SCAN '{pattern}'");
     let mut attempts = store.attempts(ctx);
     let mut found = HashSet::new();
@@ -24,8 +24,7 @@ pub(super) async fn list(store: &RedisStore, prefix: &str, suffix: &str, ctx: &C
         };
         let reply = store.one(&what, &encode, &mut attempts).await?;
         let (next, keys) = page(reply).ok_or_else(|| store.unexpected(&what(0)))?;
-        let fits =
-            |key: &String| key.len() >= prefix.len() + suffix.len() && key.starts_with(prefix) && key.ends_with(suffix);
+        let fits = |key: &String| key.starts_with(prefix) && key.ends_with(suffix);
         found.extend(keys.into_iter().filter(fits));
         if next == "0" {
             return Ok(found.into_iter().collect());
@@ -47,6 +46,13 @@ fn page(reply: Reply) -> Option<(String, Vec<String>)> {
     Some((cursor, keys.iter().filter_map(key).collect()))
 }
 
+/// What a server looks for. The end of the prefix may be the beginning of the suffix; such keys do not match
+/// both one after the other, so then we look for the prefix alone.
+fn pattern(prefix: &str, suffix: &str) -> String {
+    let overlap = suffix.char_indices().any(|(at, c)| prefix.ends_with(&suffix[..at + c.len_utf8()]));
+    format!("{}*{}", escape(prefix), if overlap { String::new() } else { escape(suffix) })
+}
+
 /// A text as a pattern that matches only itself.
 fn escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
@@ -66,5 +72,15 @@ mod tests {
     #[test]
     fn patterns_match_the_text_only() {
         assert_eq!(escape(r"a{b}*?[c]\^d"), r"a{b}\*\?\[c\]\\^d");
+        for (prefix, suffix, expected) in [
+            ("a", "b", "a*b"),
+            ("", "", "*"),
+            ("é*", "", r"é\**"),
+            ("ab", "bc", "ab*"),
+            ("ab", "ab", "ab*"),
+            ("ab", "a", "ab*a"),
+        ] {
+            assert_eq!(pattern(prefix, suffix), expected);
+        }
     }
 }

@@ -1,0 +1,43 @@
+# One target directory, one profile, one set of features: what `build` compiles, `test` and `check` reuse.
+CARGO_FLAGS := --release --locked --features cli,mimalloc
+FUZZ_SECONDS ?= 600
+PYTHON := .venv/bin/python
+PYTHON_SOURCES := tests benches
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build check test test-rust fuzz fuzz-short demo bench-compare
+
+help: ## show these lines
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: ## install what tests need and this machine lacks (Debian packages, Python environment)
+	scripts/setup
+
+build: ## compile the library and the command-line tool
+	cargo build $(CARGO_FLAGS)
+
+check: setup ## formatting, lints, dependencies; changes nothing
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	scripts/check-dependencies
+	$(PYTHON) -m ruff check $(PYTHON_SOURCES)
+	$(PYTHON) -m ruff format --check $(PYTHON_SOURCES)
+	shellcheck --external-sources $$(scripts/shell-scripts)
+
+test: setup build test-rust fuzz-short ## everything: Rust tests with real servers, then a short run of every fuzz target
+
+test-rust: setup ## the Rust tests alone
+	cargo test $(CARGO_FLAGS) --no-fail-fast
+
+fuzz: ## fuzz every parser for FUZZ_SECONDS each (600)
+	scripts/fuzz $(FUZZ_SECONDS)
+
+fuzz-short:
+	scripts/fuzz 30
+
+demo: build ## generate, split, read and verify a dataset, without any server
+	target/release/arrowredis demo
+
+bench-compare: build setup ## compare with clients written by hand, in interleaved runs
+	benches/compare

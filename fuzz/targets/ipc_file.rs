@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: arrowredis_fuzz::remember_panics(), |bytes: &[u8]| {
+    arrowredis_fuzz::run(|| arrowredis::fuzzing::ipc_file(bytes));
+});

@@ -1,0 +1,8 @@
+//! The library through its public API, on real stores, judged by other Arrow implementations.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod foreign;
+mod main_job;
