@@ -50,6 +50,6 @@ pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
 pub use verify::{
-    BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyOptions, VerifyReport, VerifySide,
-    VerifyStream, verify,
+    BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyDataset, VerifyFile, VerifyOptions,
+    VerifyReport, VerifySide, VerifyStream, verify,
 };
