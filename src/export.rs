@@ -214,7 +214,7 @@ impl Export {
     }
 
     fn to_stream(&mut self, out: &mut dyn Write) -> Result<u64> {
-        let mut stream = StreamWriter { out, written: 0, schema: None, dictionaries: Vec::new() };
+        let mut stream = StreamWriter::new(out);
         while let Some(result) = self.next() {
             let Some(prepared) = result? else { continue };
             stream.write(&prepared.frames)?;
@@ -267,21 +267,25 @@ fn prepare_chunk(
 }
 
 /// Writes an IPC stream, repeating dictionaries only where they change.
-struct StreamWriter<'a> {
+pub(crate) struct StreamWriter<'a> {
     out: &'a mut dyn Write,
     written: u64,
     schema: Option<Frame>,
     dictionaries: Vec<Frame>,
 }
 
-impl StreamWriter<'_> {
+impl<'a> StreamWriter<'a> {
+    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
+        StreamWriter { out, written: 0, schema: None, dictionaries: Vec::new() }
+    }
+
     fn start(&mut self, schema: &Frame) -> Result<()> {
         self.put(&schema.padded_head((8 + schema.metadata().len()).next_multiple_of(64)))?;
         self.schema = Some(schema.detached());
         Ok(())
     }
 
-    fn write(&mut self, frames: &BatchFrames) -> Result<()> {
+    pub(crate) fn write(&mut self, frames: &BatchFrames) -> Result<()> {
         match &self.schema {
             None => self.start(&frames.schema)?,
             Some(schema) if schema.same_message(&frames.schema) => {}
@@ -311,7 +315,8 @@ impl StreamWriter<'_> {
         self.out.write_all(bytes).map_err(|e| Error::from(e).context("cannot write the stream"))
     }
 
-    fn finish(mut self) -> Result<u64> {
+    /// Ends the stream; returns its bytes.
+    pub(crate) fn finish(mut self) -> Result<u64> {
         self.put(&END_OF_STREAM)?;
         self.out.flush().map_err(|e| Error::from(e).context("cannot write the stream"))?;
         Ok(self.written)

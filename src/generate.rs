@@ -3,6 +3,7 @@
 //! A batch depends on the options, the seed and its number alone, so that any worker can make any batch in any
 //! order and the dataset is the same, byte for byte, on every machine.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use arrow::buffer::{BooleanBuffer, MutableBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowNativeType, Int32Type, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::chunk;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::export::{EncodedBatch, GeneratedFile, WriteReport};
+use crate::export::{EncodedBatch, GeneratedFile, StreamWriter, WriteReport};
 use crate::metrics::Progress;
 use crate::options::{OptionValue, bad_value, options};
 use crate::parallel::OrderedMap;
@@ -416,6 +418,40 @@ fn write_file(path: &Path, options: &GenerateOptions, context: &Context) -> Resu
     let file = file.ok_or_else(|| Error::internal("a dataset without batches"))?;
     context.check()?;
     file.finish().map_err(named)
+}
+
+/// Generates a dataset into an Arrow IPC stream; a few batches are in memory at once.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for impossible options; what the writer reports.
+pub fn generate_to_stream(out: &mut dyn Write, options: &GenerateOptions, context: &Context) -> Result<WriteReport> {
+    let result = write_stream(out, options, context);
+    context.progress().finish();
+    Ok(WriteReport { file_bytes: result?, metrics: context.metrics() })
+}
+
+fn write_stream(out: &mut dyn Write, options: &GenerateOptions, context: &Context) -> Result<u64> {
+    let generator = Generator::new(options)?;
+    let progress = context.progress().clone();
+    Progress::add(&progress.chunks_expected, u64::from(options.partitions) * u64::from(options.batches));
+    let (codec, width, chunks) = (options.compression, generator.width()?, generator.chunks());
+    let make = move |(partition, batch): (u32, u32)| {
+        let _busy = progress.decode.start();
+        let data = generator.batch(partition, batch)?;
+        Progress::add(&progress.decoded_bytes, array_bytes(&data)?);
+        chunk::encode_batch(&data, codec)
+    };
+    let mut stream = StreamWriter::new(out);
+    for frames in OrderedMap::new(chunks, width, make).within(context) {
+        let frames = frames?;
+        stream.write(&frames)?;
+        let progress = context.progress();
+        Progress::add(&progress.rows, u64::from(options.rows));
+        Progress::add(&progress.chunks, 1);
+        Progress::add(&progress.payload_bytes, frames.batch.len() as u64);
+    }
+    context.check()?;
+    stream.finish()
 }
 
 /// The bytes of a batch's arrays, its dictionaries included.

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::chunk::{self, ChunkDecoder, DecodeLimit, Frame, PayloadIndex};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::names;
 use crate::options::OptionValue;
 use crate::partition::{self, PartitionValue};
 use crate::statistics::{ColumnStatistics, statistics_type};
@@ -60,6 +61,23 @@ pub(crate) struct StatisticsColumn {
     pub(crate) min: ArrayRef,
     pub(crate) max: ArrayRef,
     pub(crate) null_count: ArrayRef,
+}
+
+/// What the manifest tells of one chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkSummary {
+    /// Where the store keeps it.
+    pub key: String,
+    /// Its partition's id.
+    pub partition: u32,
+    /// Its number within the partition.
+    pub batch: u32,
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes of its payload.
+    pub payload_bytes: u64,
+    /// XXH3-64 of its payload.
+    pub xxh3: u64,
 }
 
 /// What a dataset consists of.
@@ -135,6 +153,23 @@ impl Manifest {
             }
         }
         Ok(partitions)
+    }
+
+    /// The columns whose minimum, maximum and null count are known, in the order of the schema.
+    pub fn statistics_columns(&self) -> Vec<&str> {
+        self.statistics.iter().map(|statistics| self.schema.field(statistics.column).name().as_str()).collect()
+    }
+
+    /// Every chunk, ordered by partition and batch.
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkSummary> + '_ {
+        self.chunks.iter().map(|chunk| ChunkSummary {
+            key: names::chunk_key(&chunk.base, chunk.partition, chunk.batch),
+            partition: chunk.partition,
+            batch: chunk.batch,
+            rows: chunk.rows,
+            payload_bytes: chunk.index.payload_bytes,
+            xxh3: chunk.index.xxh3,
+        })
     }
 
     /// The chunk listing as the record batch that is stored, statistics included.

@@ -11,7 +11,7 @@ const FORBIDDEN: &[char] = &['{', '}', '*', '?', '[', ']', '\\', '@'];
 ///
 /// # Errors
 /// `INVALID_ARGUMENT`, saying what is not allowed.
-pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
+pub fn check_prefix(prefix: &str) -> Result<()> {
     let bad = |why: String| Err(Error::invalid_argument(format!("the prefix {prefix:?} {why}")));
     if prefix.is_empty() || prefix.len() > MAX_PREFIX_BYTES {
         return bad(format!("is {} bytes long: it must have 1 to {MAX_PREFIX_BYTES}", prefix.len()));

@@ -12,7 +12,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use crate::chunk::{self, ChunkDecoder, DecodeLimit, Decoded, Frame};
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ipc_file::{IpcFile, PartitionBy};
+use crate::ipc_file::{FileBatch, IpcFile, PartitionBy};
 use crate::metrics::{Metrics, Progress};
 use crate::options::{Bytes, options, words};
 use crate::partition::Selection;
@@ -344,12 +344,21 @@ where
 /// # Errors
 /// `NOT_FOUND` for a partition or column that does not exist; `CORRUPT` and `UNSUPPORTED` as [`IpcFile::open`].
 pub fn read_file(file: &Arc<IpcFile>, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
+    let by = PartitionBy { column: &options.partition_column, batches: options.batches };
+    read_batches(file, &file.select(&options.partitions, &by)?, options, ctx)
+}
+
+/// Starts reading batches of a file, in the order given.
+pub(crate) fn read_batches(
+    file: &Arc<IpcFile>,
+    selected: &[FileBatch],
+    options: &FileReadOptions,
+    ctx: &Context,
+) -> Result<Reader> {
     let ctx = match options.max_inflight_bytes {
         Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
         None => ctx.clone(),
     };
-    let by = PartitionBy { column: &options.partition_column, batches: options.batches };
-    let selected = file.select(&options.partitions, &by)?;
     let schema = project_schema(file.schema(), options.columns.as_deref())?;
     let projection = options.columns.as_deref().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;
     let places: Arc<[(u32, u32)]> = selected.iter().map(|b| (b.partition, b.batch)).collect();

@@ -232,6 +232,12 @@ impl Context {
         self
     }
 
+    /// An operation that is part of this one: the same token, deadline and limit, counters of its own.
+    #[must_use]
+    pub fn part(&self) -> Context {
+        Context { progress: Arc::new(Progress::new()), ..self.clone() }
+    }
+
     /// The live counters of the operation.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress

@@ -118,6 +118,20 @@ pub(crate) struct FilePlan {
     pub(crate) column: Option<(String, DataType)>,
 }
 
+impl FilePlan {
+    /// Each partition's id, and its value as text where it has one, in the order of the ids.
+    pub(crate) fn partitions(&self) -> Result<Vec<(u32, Option<String>)>> {
+        let mut existing: Vec<(u32, Option<PartitionValue>)> =
+            self.batches.iter().map(|b| (b.partition, b.value.clone())).collect();
+        existing.sort();
+        existing.dedup();
+        let data_type = self.column.as_ref().map_or(DataType::Null, |(_, data_type)| data_type.clone());
+        let (ids, values): (Vec<u32>, Vec<_>) = existing.into_iter().unzip();
+        let texts = partition::display_values(&partition::values_array(&values, &data_type)?)?;
+        Ok(ids.into_iter().zip(texts).collect())
+    }
+}
+
 /// An open Arrow IPC file.
 #[derive(Debug)]
 pub struct IpcFile {
@@ -218,15 +232,7 @@ impl IpcFile {
             return Ok(self.plan(&all)?.batches);
         }
         let plan = self.plan(by)?;
-        let mut existing: Vec<(u32, Option<PartitionValue>)> =
-            plan.batches.iter().map(|b| (b.partition, b.value.clone())).collect();
-        existing.sort();
-        existing.dedup();
-        let data_type = plan.column.as_ref().map_or(DataType::Null, |(_, data_type)| data_type.clone());
-        let (ids, values): (Vec<u32>, Vec<_>) = existing.into_iter().unzip();
-        let texts = partition::display_values(&partition::values_array(&values, &data_type)?)?;
-        let existing: Vec<_> = ids.into_iter().zip(texts).collect();
-        let wanted = selection.resolve(&existing).map_err(|e| e.context(format!("'{}'", self.name)))?;
+        let wanted = selection.resolve(&plan.partitions()?).map_err(|e| e.context(format!("'{}'", self.name)))?;
         let mut batches = plan.batches;
         batches.retain(|batch| wanted.contains(&batch.partition));
         batches.sort_by_key(|batch| (batch.partition, batch.batch));

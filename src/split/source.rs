@@ -1,24 +1,21 @@
 //! Reading the input: items in order, each with its partition, on a thread of its own.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::buffer::Buffer;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use arrow_ipc::MessageHeader;
 use tokio::sync::mpsc;
 
 use super::{Source, SplitOptions};
-use crate::chunk::{self, BatchFrames, Body, ChunkDecoder, DecodeLimit, Dictionaries, Frame};
+use crate::chunk::{BatchFrames, ChunkDecoder, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::{FileBatch, IpcFile};
-use crate::memory::Memory;
+use crate::ipc_stream::StreamInput;
 use crate::partition::{self, PartitionIds, PartitionValue};
-use crate::runtime::{Context, block_signals, catch_panic, runtime};
+use crate::runtime::{Context, block_signals, catch_panic};
 use crate::statistics::ColumnStatistics;
 
 /// What one chunk is made from.
@@ -180,14 +177,13 @@ impl Items {
             statistics_columns: plan.statistics_columns,
             places: plan.places,
         };
-        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         let assigner = Assigner::new(&plan.schema, plan.partition_column, options);
         let (input, ctx) = (plan.input, ctx.clone());
         let work = move || {
             block_signals();
             let mut emit = |item: Result<Item>| sender.blocking_send(item).is_ok();
             let result = catch_panic(|| {
-                let mut output = Output { assigner, limit, emit: &mut emit, ctx };
+                let mut output = Output { assigner, emit: &mut emit, ctx };
                 input.run(&mut output)
             });
             if let Err(error) = result {
@@ -205,7 +201,6 @@ impl Items {
 /// Where items go, with their partitions.
 struct Output<'a> {
     assigner: Assigner,
-    limit: DecodeLimit,
     emit: &'a mut dyn FnMut(Result<Item>) -> bool,
     ctx: Context,
 }
@@ -222,15 +217,15 @@ impl Output<'_> {
     }
 
     /// A batch of messages whose place is to be found out.
-    fn frames(&mut self, frames: BatchFrames, decoder: &FrameDecoder<'_>, position: usize) -> Result<()> {
+    fn frames(&mut self, frames: BatchFrames, stream: &StreamInput, position: usize) -> Result<()> {
         let name = format!("batch {position} of the input");
         if self.assigner.repartition {
-            let batch = decoder.decode(&frames.batch, None, self.limit).map_err(|e| e.context(&name))?;
+            let batch = stream.decode(&frames.batch, None).map_err(|e| e.context(&name))?;
             return self.mixed(batch, &name);
         }
         let value = match self.assigner.column {
             Some(column) => {
-                let batch = decoder.decode(&frames.batch, Some(&[column]), self.limit).map_err(|e| e.context(&name))?;
+                let batch = stream.decode(&frames.batch, Some(&[column])).map_err(|e| e.context(&name))?;
                 self.assigner.value(batch.column(0), &name)?
             }
             None => None,
@@ -297,8 +292,7 @@ impl Input {
             Input::Stream(mut stream) => {
                 let mut position = 0;
                 while let Some(frames) = stream.next().map_err(|e| e.context("the input stream"))? {
-                    let decoder = FrameDecoder { schema: &stream.schema, dictionaries: &stream.dictionaries };
-                    output.frames(frames, &decoder, position)?;
+                    output.frames(frames, &stream, position)?;
                     position += 1;
                 }
                 output.finish()
@@ -316,19 +310,6 @@ impl Input {
 /// The caller's reader failed: what it says is not about bytes of ours.
 fn input_error(error: Error, position: usize) -> Error {
     error.context(format!("reading batch {position} of the input"))
-}
-
-/// Decodes messages of an input.
-struct FrameDecoder<'a> {
-    schema: &'a SchemaRef,
-    dictionaries: &'a Dictionaries,
-}
-
-impl FrameDecoder<'_> {
-    fn decode(&self, frame: &Frame, projection: Option<&[usize]>, limit: DecodeLimit) -> Result<RecordBatch> {
-        let body = Body::whole(frame.body.clone());
-        Ok(chunk::decode_batch(frame, &body, self.schema, projection, self.dictionaries, limit)?.batch)
-    }
 }
 
 /// Gives each batch its place in the dataset.
@@ -446,133 +427,6 @@ impl Sorter {
         }
         Ok(taken)
     }
-}
-
-/// An IPC stream, message by message.
-struct StreamInput {
-    reader: Box<dyn Read + Send>,
-    schema: SchemaRef,
-    schema_frame: Frame,
-    /// The complete dictionary messages as they stand now, by id, in the order of first appearance.
-    dictionary_frames: Vec<(i64, Frame)>,
-    dictionaries: Dictionaries,
-    limit: DecodeLimit,
-}
-
-/// A message of a stream is limited by what a chunk can be, long before memory ends.
-const MAX_MESSAGE_BYTES: usize = 4 << 30;
-/// How much of a message is taken on trust before its bytes have come.
-const READ_STEP: usize = 64 << 20;
-
-impl StreamInput {
-    fn open(mut reader: Box<dyn Read + Send>) -> Result<Self> {
-        let not_a_stream = || {
-            Error::corrupt(
-                "this is not an Arrow IPC stream: it does not start with a schema (a file is given by its path)",
-            )
-        };
-        let first = read_frame(&mut reader).map_err(|e| match e.kind() {
-            crate::ErrorKind::Corrupt => not_a_stream(),
-            _ => e,
-        })?;
-        let schema_frame = first.ok_or_else(|| Error::corrupt("it is empty: expected an Arrow IPC stream"))?;
-        if schema_frame.kind()? != MessageHeader::Schema {
-            return Err(not_a_stream());
-        }
-        Ok(StreamInput {
-            reader,
-            schema: schema_frame.schema()?,
-            schema_frame,
-            dictionary_frames: Vec::new(),
-            dictionaries: Dictionaries::new(),
-            limit: DecodeLimit { base_bytes: runtime()?.budget.total() },
-        })
-    }
-
-    /// The next record batch with the dictionaries that hold for it.
-    fn next(&mut self) -> Result<Option<BatchFrames>> {
-        while let Some(frame) = read_frame(&mut self.reader)? {
-            match frame.kind()? {
-                MessageHeader::DictionaryBatch => self.dictionary(frame)?,
-                MessageHeader::RecordBatch => {
-                    return Ok(Some(BatchFrames {
-                        schema: self.schema_frame.clone(),
-                        dictionaries: self.dictionary_frames.iter().map(|(_, frame)| frame.clone()).collect(),
-                        batch: frame,
-                    }));
-                }
-                kind => return Err(Error::corrupt(format!("an unexpected {kind:?} message"))),
-            }
-        }
-        Ok(None)
-    }
-
-    fn dictionary(&mut self, frame: Frame) -> Result<()> {
-        let message = frame.message()?;
-        let header =
-            message.header_as_dictionary_batch().ok_or_else(|| Error::corrupt("a dictionary message without one"))?;
-        let (id, is_delta) = (header.id(), header.isDelta());
-        chunk::decode_dictionary(&frame, &self.schema, &mut self.dictionaries, self.limit)?;
-        let complete = if is_delta {
-            let codec = crate::ipc_file::dictionary_codec(&frame)?;
-            chunk::encode_dictionary(id, &self.dictionaries[&id], codec)?
-        } else {
-            frame
-        };
-        match self.dictionary_frames.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, known)) => *known = complete,
-            None => self.dictionary_frames.push((id, complete)),
-        }
-        Ok(())
-    }
-}
-
-fn read_frame(reader: &mut impl Read) -> Result<Option<Frame>> {
-    let mut prefix = [0u8; 8];
-    let mut filled = 0;
-    while filled < 4 {
-        match reader.read(&mut prefix[filled..4])? {
-            0 if filled == 0 => return Ok(None),
-            0 => return Err(cut_off()),
-            count => filled += count,
-        }
-    }
-    let prefix_len = if prefix[..4] == [0xff; 4] { 8 } else { 4 };
-    reader.read_exact(&mut prefix[4..prefix_len]).map_err(eof)?;
-    let Some(head_len) = chunk::head_len(&prefix[..prefix_len])? else { return Ok(None) };
-    let head = read_bytes(reader, &prefix[..prefix_len], head_len)?;
-    let frame = Frame::from_head(head)?;
-    let body = read_bytes(reader, &[], frame.body_len()?)?;
-    Ok(Some(frame.with_body(body)))
-}
-
-/// Reads until there are `len` bytes, `start` included.
-fn read_bytes(reader: &mut impl Read, start: &[u8], len: usize) -> Result<Buffer> {
-    if len > MAX_MESSAGE_BYTES {
-        return Err(Error::corrupt(format!("a message declares {len} bytes")));
-    }
-    if len <= READ_STEP {
-        let mut memory = Memory::new(len)?;
-        let bytes = memory.as_mut_slice();
-        bytes[..start.len()].copy_from_slice(start);
-        reader.read_exact(&mut bytes[start.len()..]).map_err(eof)?;
-        return Ok(memory.freeze());
-    }
-    // Memory grows with the bytes that really come, not with what the message declares.
-    let mut bytes = start.to_vec();
-    reader.take((len - start.len()) as u64).read_to_end(&mut bytes)?;
-    if bytes.len() < len {
-        return Err(cut_off());
-    }
-    Ok(Buffer::from_vec(bytes))
-}
-
-fn eof(error: std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof { cut_off() } else { error.into() }
-}
-
-fn cut_off() -> Error {
-    Error::corrupt("it ends in the middle of a message")
 }
 
 /// Decodes the content of an item that cannot be copied.

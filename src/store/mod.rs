@@ -184,6 +184,15 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     }
 }
 
+/// Asks a store how it is: what serves it, how fast it answers, what the user may not do.
+///
+/// # Errors
+/// What keeps it from answering, such as `UNAVAILABLE` or `PERMISSION_DENIED`, naming the address.
+pub fn ping(store: &Arc<dyn Store>, ctx: &Context) -> Result<ServerInfo> {
+    let (store, context) = (store.clone(), ctx.clone());
+    ctx.block_on(async move { store.ping(&context).await })
+}
+
 #[cfg(test)]
 mod conformance;
 mod dir;

@@ -10,6 +10,7 @@ mod report;
 mod schema;
 mod show;
 mod side;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use report::{ColumnDifference, PartitionDifference, SideReport, VerifyReport
 use schema::{ColumnPair, SchemaComparison, compare_schemas};
 use show::show_pair;
 pub use side::{BatchReader, VerifySide, VerifyStream};
+pub use sources::{VerifyDataset, VerifyFile};
 
 options! {
     /// How two sides are compared.
