@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow_ipc::{Endianness, Message, MessageHeader, MetadataVersion};
-use flatbuffers::VerifierOptions;
+use flatbuffers::{InvalidFlatbuffer, VerifierOptions};
 
 use crate::error::{Error, Result};
 use crate::runtime::catch_panic;
@@ -71,7 +71,7 @@ impl Frame {
         }
         let frame = Frame { head, prefix, body: Buffer::from(Vec::<u8>::new()) };
         arrow_ipc::root_as_message_with_opts(&verifier_options(), frame.metadata())
-            .map_err(|e| Error::corrupt(format!("the metadata of an IPC message is not valid: {}", first_line(&e))))?;
+            .map_err(|e| invalid_flatbuffer("the metadata of an IPC message", &e))?;
         Ok(frame)
     }
 
@@ -118,7 +118,7 @@ impl Frame {
     /// The parsed metadata. Checked by [`Frame::from_head`], so this costs a pointer chase only.
     pub(crate) fn message(&self) -> Result<Message<'_>> {
         arrow_ipc::root_as_message_with_opts(&verifier_options(), self.metadata())
-            .map_err(|e| Error::corrupt(format!("the metadata of an IPC message is not valid: {}", first_line(&e))))
+            .map_err(|e| invalid_flatbuffer("the metadata of an IPC message", &e))
     }
 
     /// The length that the metadata declares for the body. The format asks for a multiple of 8, so that messages
@@ -211,7 +211,11 @@ fn truncated(what: &str, offset: usize, len: usize) -> Error {
     Error::corrupt(format!("{what} at byte {offset} goes beyond the end of the {len} bytes there are"))
 }
 
-/// Flatbuffer errors carry a trace over many lines; one is enough for a person.
-pub(crate) fn first_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().lines().next().unwrap_or_default().trim().to_string()
+/// Says why a flatbuffer was refused, in one line: the error itself carries a trace over many.
+pub(crate) fn invalid_flatbuffer(what: &str, error: &InvalidFlatbuffer) -> Error {
+    if matches!(error, InvalidFlatbuffer::Utf8Error { .. }) {
+        return Error::unsupported(format!("{what} holds text (a name or a metadata value) that is not UTF-8"));
+    }
+    let text = error.to_string();
+    Error::corrupt(format!("{what} is not valid: {}", text.lines().next().unwrap_or_default().trim()))
 }

@@ -25,7 +25,7 @@ pub(crate) use decode::{
 pub(crate) use encode::{
     BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_dictionary, encode_schema,
 };
-pub(crate) use message::{END_OF_STREAM, Frame, decode_schema, first_line, head_len, verifier_options};
+pub(crate) use message::{END_OF_STREAM, Frame, decode_schema, head_len, invalid_flatbuffer, verifier_options};
 
 use crate::error::{Error, Result};
 

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_ipc::{Block, MetadataVersion};
 use flatbuffers::FlatBufferBuilder;
 
-use crate::chunk::{Frame, decode_schema, first_line, verifier_options};
+use crate::chunk::{Frame, decode_schema, invalid_flatbuffer, verifier_options};
 use crate::error::{Error, Result};
 
 /// What a file starts and ends with.
@@ -74,7 +74,7 @@ impl Footer {
     /// Parses the footer's flatbuffer and checks every block against the part of the file before the footer.
     pub(crate) fn parse(bytes: &[u8], messages_end: u64) -> Result<Footer> {
         let footer = arrow_ipc::root_as_footer_with_opts(&verifier_options(), bytes)
-            .map_err(|e| Error::corrupt(format!("the footer of the file is not valid: {}", first_line(&e))))?;
+            .map_err(|e| invalid_flatbuffer("the footer of the file", &e))?;
         let version = footer.version();
         if version != MetadataVersion::V4 && version != MetadataVersion::V5 {
             return Err(Error::unsupported(format!("IPC metadata version {version:?}: only V4 and V5 can be read")));

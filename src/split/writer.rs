@@ -1,8 +1,8 @@
 //! Writing the chunks and publishing them.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -51,7 +51,6 @@ pub(super) async fn upload(
         shared: Arc::new(Shared::new(&items.plan, store, prefix, options, ctx.clone())?),
         rows: Vec::new(),
         old_keys: Vec::new(),
-        touched: Vec::new(),
     };
     let written = ctx.guard(upload.write(&mut items, &lease)).await;
     // Publishing is not cut short: it has one outcome, and that is what the caller hears.
@@ -91,9 +90,15 @@ struct Shared {
     decoder: ChunkDecoder,
     statistics_columns: Vec<usize>,
     chunks_copied: AtomicU64,
+    /// Keys that this upload has written or tried to: what cleaning up may delete.
+    touched: Mutex<Vec<String>>,
 }
 
 impl Shared {
+    fn touched(&self) -> Vec<String> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn new(
         plan: &PlanFacts,
         store: Arc<dyn Store>,
@@ -111,6 +116,7 @@ impl Shared {
             decoder: ChunkDecoder::new(Some(plan.schema.clone()), None, limit),
             statistics_columns: plan.statistics_columns.clone(),
             chunks_copied: AtomicU64::new(0),
+            touched: Mutex::default(),
         })
     }
 }
@@ -137,8 +143,6 @@ struct Upload {
     rows: Vec<Written>,
     /// Keys of the dataset that is being replaced.
     old_keys: Vec<String>,
-    /// Keys that this upload has written or tried to.
-    touched: Vec<String>,
 }
 
 impl Upload {
@@ -175,7 +179,6 @@ impl Upload {
             while let Some(ended) = running.try_join_next() {
                 self.collect(ended)?;
             }
-            self.touched.extend(group.iter().map(|i| names::chunk_key(&shared.base, i.partition, i.batch)));
             let (shared, check_absent) = (shared.clone(), items.plan.places.is_none() && !lease.took_over());
             running.spawn(async move {
                 let written = write_group(&shared, group, permit, check_absent).await;
@@ -281,8 +284,8 @@ impl Upload {
 
     /// Chunks of the replaced dataset that the new one does not have go last.
     async fn remove_surplus(&self) {
-        let new: HashSet<&String> = self.touched.iter().collect();
-        let surplus: Vec<String> = self.old_keys.iter().filter(|key| !new.contains(key)).cloned().collect();
+        let new: HashSet<String> = self.shared.touched().into_iter().collect();
+        let surplus: Vec<String> = self.old_keys.iter().filter(|key| !new.contains(*key)).cloned().collect();
         if let Err(error) = delete_keys(self.shared.store.as_ref(), &surplus, &self.shared.ctx).await {
             tracing::warn!(%error, chunks = surplus.len(), "chunks of the replaced dataset could not be deleted");
         }
@@ -295,15 +298,16 @@ impl Upload {
             return;
         }
         let keep = failure.error.kind() == ErrorKind::Conflict;
+        let touched = self.shared.touched();
         let work = async {
             if !keep {
-                delete_keys(store.as_ref(), &self.touched, ctx).await?;
+                delete_keys(store.as_ref(), &touched, ctx).await?;
             }
             lease.release(ctx).await
         };
         let ended = tokio::time::timeout(std::time::Duration::from_secs(CLEANUP_SECONDS), work).await;
         if !matches!(ended, Ok(Ok(()))) {
-            tracing::warn!(prefix, chunks = self.touched.len(), "an unfinished upload could not be removed");
+            tracing::warn!(prefix, chunks = touched.len(), "an unfinished upload could not be removed");
         }
     }
 }
@@ -396,6 +400,8 @@ async fn write_group(
             let keys: Vec<String> = entries.iter().map(|(key, _)| key.clone()).collect();
             check_absent(shared, &keys).await?;
         }
+        let keys = entries.iter().map(|(key, _)| key.clone());
+        shared.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
         shared.store.put_many(&entries, &shared.ctx).await?;
     }
     Progress::add(&progress.rows, rows);
