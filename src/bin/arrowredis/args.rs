@@ -40,8 +40,9 @@ impl Form {
 pub fn with_options<O: Options>(command: Command, defaults: &O, heading: &'static str) -> Command {
     let args = O::specs().iter().flat_map(|spec| {
         let name = spec.key.replace('_', "-");
-        let help = spec.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        let arg = Arg::new(spec.key).long(name.clone()).help(help.trim().to_string()).help_heading(heading);
+        let help = spec.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ").replace('`', "'");
+        let help = help.trim().trim_end_matches('.').to_string();
+        let arg = Arg::new(spec.key).long(name.clone()).help(help).help_heading(heading);
         match Form::of(spec) {
             Form::Switch => vec![arg.action(ArgAction::SetTrue)],
             Form::Pair => {
@@ -77,19 +78,17 @@ fn with_value(arg: Arg, value_type: &'static str, key: &'static str) -> Arg {
         "duration" => "SECONDS".to_string(),
         "bytes" => "BYTES".to_string(),
         "list" => "LIST".to_string(),
-        _ => key.to_uppercase(),
+        "bool" => "on|off".to_string(),
+        words if words.contains('|') => words.to_string(),
+        _ => key.rsplit('_').next().unwrap_or(key).to_uppercase(),
     };
-    let words: Vec<&str> = match value_type {
-        "bool" => vec!["on", "off"],
-        words if words.contains('|') => words.split('|').collect(),
-        _ => Vec::new(),
-    };
-    arg.value_name(name).value_parser(Words(words))
+    let words = if name.contains('|') { name.split('|').map(str::to_string).collect() } else { Vec::new() };
+    arg.value_name(name).value_parser(Words(words)).hide_possible_values(true)
 }
 
 /// Accepts any text, for the library says what is acceptable, and tells help and completions the usual words.
 #[derive(Clone)]
-struct Words(Vec<&'static str>);
+struct Words(Vec<String>);
 
 impl TypedValueParser for Words {
     type Value = String;
@@ -99,7 +98,8 @@ impl TypedValueParser for Words {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        (!self.0.is_empty()).then(|| Box::new(self.0.iter().map(PossibleValue::new)) as Box<dyn Iterator<Item = _>>)
+        (!self.0.is_empty())
+            .then(|| Box::new(self.0.iter().cloned().map(PossibleValue::new)) as Box<dyn Iterator<Item = _>>)
     }
 }
 

@@ -4,11 +4,13 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use serde_json::json;
 
+use super::described;
 use crate::failure::Failure;
 use crate::output::object;
 use crate::session::{Outcome, Session};
 
 const ABOUT: &str = "Print a script that completes commands and flags in a shell";
+const PARAGRAPH: &str = "Print a script that makes a shell complete the commands and flags of arrowredis.";
 const EXAMPLES: &str = "\
 EXAMPLES:
   source <(arrowredis completions bash)
@@ -17,7 +19,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell));
-    command.about(ABOUT).after_help(EXAMPLES).arg(shell.help("The shell"))
+    described(command, ABOUT, PARAGRAPH, EXAMPLES).arg(shell.help("The shell"))
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {

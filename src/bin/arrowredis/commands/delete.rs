@@ -6,13 +6,14 @@ use arrowredis::delete_dataset;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
+use super::described;
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{counted, object};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Delete a dataset";
-const LONG_ABOUT: &str = "Delete a dataset: its manifest first, so that nobody sees half of it, then its chunks, \
+const PARAGRAPH: &str = "Delete a dataset: its manifest first, so that nobody sees half of it, then its chunks, \
                           published or not. Keys of other datasets are not touched. On a terminal it asks first.";
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -21,7 +22,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let yes = Arg::new("yes").long("yes").short('y').help("Do not ask").action(ArgAction::SetTrue);
-    let command = command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES);
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES);
     args::with_store(command.arg(args::prefix_place()).arg(yes).arg(total_timeout_flag()))
 }
 

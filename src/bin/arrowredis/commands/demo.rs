@@ -8,13 +8,14 @@ use arrowredis::{Context, Error, GenerateOptions, delete_dataset};
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
+use super::described;
 use crate::args::{self, StoreUrl};
 use crate::failure::Failure;
 use crate::output::object;
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Show the whole job: generate, publish, read, write back, verify";
-const LONG_ABOUT: &str = "Show the whole job: generate a dataset, publish it, read some of its partitions, write all of \
+const PARAGRAPH: &str = "Show the whole job: generate a dataset, publish it, read some of its partitions, write all of \
                           it to a file again, and verify that nothing changed. Every step is printed as the command \
                           to type. Without a store it needs no server: it uses a directory. What it makes it removes.";
 const EXAMPLES: &str = "\
@@ -29,7 +30,7 @@ fn defaults() -> GenerateOptions {
 }
 
 pub fn command(command: Command) -> Command {
-    let command = command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES).arg(total_timeout_flag());
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES).arg(total_timeout_flag());
     args::with_store(args::with_options(command, &defaults(), "Dataset"))
 }
 

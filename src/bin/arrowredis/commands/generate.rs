@@ -6,6 +6,7 @@ use arrowredis::{GenerateOptions, generate_file, generate_to_stream};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
+use super::described;
 use crate::args;
 use crate::failure::Failure;
 use crate::input::{STANDARD, Stdout};
@@ -13,7 +14,7 @@ use crate::output::{count, megabytes, metrics_object, object, throughput};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Generate a partitioned test dataset";
-const LONG_ABOUT: &str = "Generate a partitioned test dataset with ten columns of different types into an Arrow IPC \
+const PARAGRAPH: &str = "Generate a partitioned test dataset with ten columns of different types into an Arrow IPC \
                           file or stream. The same options and seed give the same bytes, whatever the number of workers.";
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -23,10 +24,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let out = Arg::new("out").long("out").value_name("FILE").required(true);
-    let command = command
-        .about(ABOUT)
-        .long_about(LONG_ABOUT)
-        .after_help(EXAMPLES)
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
         .arg(out.help("The file to write; - writes an Arrow IPC stream to standard output"));
     args::with_options(command, &GenerateOptions::default(), "Dataset").arg(total_timeout_flag())
 }

@@ -6,6 +6,7 @@ use arrowredis::{Dataset, ErrorKind, Manifest, list_datasets};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
 
+use super::described;
 use super::ls::summary_object;
 use crate::args;
 use crate::failure::Failure;
@@ -13,7 +14,7 @@ use crate::output::{count, counted, megabytes, object, table};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Describe a dataset";
-const LONG_ABOUT: &str = "Describe a dataset: its partitions with their values, rows and sizes, its schema and \
+const PARAGRAPH: &str = "Describe a dataset: its partitions with their values, rows and sizes, its schema and \
                           compression, who wrote it and when, and the columns that its manifest has statistics of.";
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -23,7 +24,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let chunks = Arg::new("chunks").long("chunks").help("List every chunk, with its key").action(ArgAction::SetTrue);
-    let command = command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES);
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES);
     args::with_store(command.arg(args::prefix_place()).arg(chunks).arg(total_timeout_flag()))
 }
 

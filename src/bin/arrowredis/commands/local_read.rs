@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
+use super::described;
 use super::read::consume;
 use crate::args;
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ use crate::output::{count, megabytes, metrics_object, object, throughput};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Read partitions of an Arrow IPC file on this computer";
-const LONG_ABOUT: &str = "Read and decode partitions of an Arrow IPC file on this computer and report the figures: the \
+const PARAGRAPH: &str = "Read and decode partitions of an Arrow IPC file on this computer and report the figures: the \
                           baseline for reading from a store. Only the wanted partitions are touched. The file is \
                           mapped, so that uncompressed columns are used where they lie; nobody may truncate it meanwhile.";
 const EXAMPLES: &str = "\
@@ -27,10 +28,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let inp = Arg::new("inp").long("inp").value_name("FILE").required(true);
-    let command = command
-        .about(ABOUT)
-        .long_about(LONG_ABOUT)
-        .after_help(EXAMPLES)
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
         .arg(inp.help("The Arrow IPC file to read; - reads a whole Arrow IPC stream from standard input"))
         .arg(args::value_flag::<bool>("mmap", "Map the file into memory rather than read it", Some("on")));
     args::with_options(command, &FileReadOptions::default(), "Reading").arg(total_timeout_flag())

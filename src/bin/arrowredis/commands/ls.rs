@@ -4,13 +4,14 @@ use arrowredis::{DatasetSummary, list_datasets};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
+use super::described;
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{count, megabytes, object, table};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "List the datasets of a store";
-const LONG_ABOUT: &str = "List the datasets of a store in the order of their names, those without a manifest included. \
+const PARAGRAPH: &str = "List the datasets of a store in the order of their names, those without a manifest included. \
                           All keys that start with START are looked at.";
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -19,7 +20,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let start = Arg::new("start").value_name("START").default_value("").hide_default_value(true);
-    let command = command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES);
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES);
     let command = command.arg(start.help("List only datasets whose names start with this")).arg(total_timeout_flag());
     args::with_store(command)
 }

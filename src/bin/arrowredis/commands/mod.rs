@@ -47,7 +47,7 @@ const ABOUT: &str = "A shared columnar dataset cache in Redis: publish a partiti
 
 const MORE: &str = "\
 EXAMPLES:
-  arrowredis demo                                       everything below on a store in a temporary folder
+  arrowredis demo                                  # all of this in a temporary folder, without a server
   export REDIS_URL=redis://localhost:6379/0
   arrowredis gen --out dataset.arrow --partitions 8 --batches 16 --rows 100000
   arrowredis split --inp dataset.arrow --prefix demo:v1
@@ -84,7 +84,6 @@ pub fn cli() -> Command {
         .after_help(MORE)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .infer_long_args(false)
         .max_term_width(110);
     let subcommands = ENTRIES.iter().map(|entry| (entry.command)(Command::new(entry.name)));
     with_common_flags(command.subcommands(subcommands))
@@ -96,6 +95,15 @@ pub fn run(name: &str, matches: &ArgMatches, session: &Session) -> Result<Outcom
         Some(entry) => (entry.run)(matches, session),
         None => Err(Failure::usage(format!("unknown command '{name}'"))),
     }
+}
+
+/// A command with its line in the list of commands, its paragraph of help, and examples.
+fn described(command: Command, about: &'static str, paragraph: &'static str, examples: &'static str) -> Command {
+    command
+        .about(about)
+        .before_help(paragraph)
+        .after_help(examples)
+        .help_template("{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
 }
 
 /// The flag for data that has no manifest.

@@ -6,13 +6,14 @@ use arrowredis::store::{self, ServerInfo};
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
+use super::described;
 use crate::args;
 use crate::failure::Failure;
 use crate::output::{megabytes, object};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Ask a store how it is";
-const LONG_ABOUT: &str = "Ask a store how it is: how fast it answers, what serves it and in which version, its role, \
+const PARAGRAPH: &str = "Ask a store how it is: how fast it answers, what serves it and in which version, its role, \
                           whether it is a cluster and the connection encrypted, its memory limit, and which of the \
                           commands that arrowredis needs the user may not run.";
 const EXAMPLES: &str = "\
@@ -21,7 +22,7 @@ EXAMPLES:
   REDIS_URL=rediss://default:PASSWORD@HOST:PORT arrowredis ping --json";
 
 pub fn command(command: Command) -> Command {
-    args::with_store(command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES).arg(total_timeout_flag()))
+    args::with_store(described(command, ABOUT, PARAGRAPH, EXAMPLES).arg(total_timeout_flag()))
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {

@@ -6,7 +6,7 @@ use arrowredis::{Codec, Context, Dataset, Metrics, ReadOptions, Reader, read, re
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
-use super::{no_manifest_flag, open_dataset};
+use super::{described, no_manifest_flag, open_dataset};
 use crate::args;
 use crate::failure::Failure;
 use crate::input::{STANDARD, Stdout};
@@ -14,7 +14,7 @@ use crate::output::{count, megabytes, metrics_object, object, seconds, throughpu
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Read partitions of a dataset";
-const LONG_ABOUT: &str = "Read partitions of a dataset, ordered by partition and batch. With --out they are written to \
+const PARAGRAPH: &str = "Read partitions of a dataset, ordered by partition and batch. With --out they are written to \
                           an Arrow IPC file or stream, and chunks that have its compression are copied as they are. \
                           Without --out everything is fetched and decoded, and the figures are reported.";
 const EXAMPLES: &str = "\
@@ -27,10 +27,7 @@ EXAMPLES:
 pub fn command(command: Command) -> Command {
     let out = Arg::new("out").long("out").value_name("FILE");
     let codec = "Compression of the file or stream that --out names";
-    let command = command
-        .about(ABOUT)
-        .long_about(LONG_ABOUT)
-        .after_help(EXAMPLES)
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
         .arg(args::prefix_flag())
         .arg(out.help("The Arrow IPC file to write; - writes an Arrow IPC stream to standard output"))
         .arg(args::value_flag::<Codec>("compression", codec, Some("zstd")))

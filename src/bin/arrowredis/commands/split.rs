@@ -6,6 +6,7 @@ use arrowredis::{IpcFile, Source, SplitOptions, split};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
+use super::described;
 use crate::args;
 use crate::failure::Failure;
 use crate::input::STANDARD;
@@ -13,7 +14,7 @@ use crate::output::{count, counted, megabytes, metrics_object, object, throughpu
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Publish an Arrow IPC file or stream as a dataset";
-const LONG_ABOUT: &str = "Publish an Arrow IPC file or stream as a dataset: one chunk for each record batch, under the \
+const PARAGRAPH: &str = "Publish an Arrow IPC file or stream as a dataset: one chunk for each record batch, under the \
                           key PREFIX:{part=00000}:batch=00000, and a manifest, which is written last. Batches that \
                           have the wanted compression are copied as they are. Ctrl-C removes what was written.";
 const EXAMPLES: &str = "\
@@ -26,10 +27,7 @@ EXAMPLES:
 
 pub fn command(command: Command) -> Command {
     let inp = Arg::new("inp").long("inp").value_name("FILE").required(true);
-    let command = command
-        .about(ABOUT)
-        .long_about(LONG_ABOUT)
-        .after_help(EXAMPLES)
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
         .arg(inp.help("The Arrow IPC file to read; - reads an Arrow IPC stream from standard input"))
         .arg(args::prefix_flag());
     let command = args::with_options(command, &SplitOptions::default(), "Dataset").arg(total_timeout_flag());

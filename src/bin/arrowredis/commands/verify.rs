@@ -9,7 +9,7 @@ use arrowredis::{
 use clap::{Arg, ArgGroup, ArgMatches, Command};
 use serde_json::{Value, json};
 
-use super::{no_manifest_flag, open_dataset};
+use super::{described, no_manifest_flag, open_dataset};
 use crate::args;
 use crate::failure::Failure;
 use crate::input::STANDARD;
@@ -17,7 +17,7 @@ use crate::output::{count, counted, megabytes, metrics_object, object, seconds};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Compare two files, datasets or streams";
-const LONG_ABOUT: &str = "Compare any two of file, dataset and stream: schema, number of rows, and every value bit by \
+const PARAGRAPH: &str = "Compare any two of file, dataset and stream: schema, number of rows, and every value bit by \
                           bit; how the rows are cut into batches does not matter. Reports every column that differs \
                           with its first differing row and both values; the exit status is then 1.\n\n\
                           A side is an Arrow IPC file by its path, - for an Arrow IPC stream on standard input, or \
@@ -33,7 +33,7 @@ EXAMPLES:
 const DATASET: &str = "dataset:";
 
 pub fn command(command: Command) -> Command {
-    let mut command = command.about(ABOUT).long_about(LONG_ABOUT).after_help(EXAMPLES);
+    let mut command = described(command, ABOUT, PARAGRAPH, EXAMPLES);
     let sides = [("side1", "file1", "dataset1", "first"), ("side2", "file2", "dataset2", "second")];
     for (side, file, dataset, which) in sides {
         let file_help = format!("The {which} side: a file, - for a stream on standard input, or dataset:PREFIX");

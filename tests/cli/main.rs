@@ -1,0 +1,12 @@
+//! The command line as a user meets it: the built program, its output and its exit status.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod commands;
+mod help;
+mod interrupt;
+mod program;
+mod redis;
+mod streams;
