@@ -211,7 +211,7 @@ fn decode_columns(
     };
     let in_place = body.contiguous().filter(|_| codec.is_none() && aligned(&stored));
     let batch = match in_place {
-        Some((0, whole)) => build(header, whole)?,
+        Some((0, whole)) if whole.len() as u64 == body.len => build(header, whole)?,
         Some((start, segment)) => {
             let rebuilt = rebuild_header(&header, &places_in_segment(&header, &wanted, start));
             build(parse_header(&rebuilt)?, segment)?
