@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::footer::{Footer, HEADER, MAGIC, MessageBlock};
 use super::unify::Unifier;
 use super::{INDEX_KEY, codec_of};
-use crate::chunk::{self, BatchFrames, DecodeLimit, Decoded, Dictionaries, END_OF_STREAM, Frame};
+use crate::chunk::{self, BatchFrames, DecodeLimit, Decoded, END_OF_STREAM, Frame};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::manifest::{ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
