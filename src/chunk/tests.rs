@@ -81,6 +81,26 @@ fn passing_messages_through_keeps_them_byte_for_byte() {
 }
 
 #[test]
+fn every_column_decodes_from_its_own_part_of_the_body() {
+    for codec in [Codec::Zstd, Codec::Lz4, Codec::None] {
+        for rows in [0, 1, 1000] {
+            let batch = sample(rows);
+            let frames = parse(&payload(&batch, codec).0).unwrap();
+            let schema = frames.schema.schema().unwrap();
+            let dictionaries = decode_dictionaries(&frames.dictionaries, &schema, LIMIT).unwrap();
+            let body = &frames.batch.body;
+            for column in 0..batch.num_columns() {
+                let range = body_range(&frames.batch, &schema, &[column]).unwrap();
+                let segment = body.slice_with_length(range.start as usize, (range.end - range.start) as usize);
+                let sparse = Body::sparse(vec![(range.start, segment)], body.len() as u64);
+                let decoded = decode_batch(&frames.batch, &sparse, &schema, Some(&[column]), &dictionaries, LIMIT);
+                assert_eq!(decoded.unwrap().batch, batch.project(&[column]).unwrap(), "{codec} {rows} {column}");
+            }
+        }
+    }
+}
+
+#[test]
 fn uncompressed_arrays_point_into_the_payload() {
     let (bytes, index) = payload(&sample(1000), Codec::None);
     let mut memory = crate::memory::Memory::new(bytes.len()).unwrap();

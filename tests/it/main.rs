@@ -5,4 +5,5 @@ mod common;
 
 mod bad_input;
 mod foreign;
+mod golden;
 mod main_job;
