@@ -89,6 +89,7 @@ struct Export {
 /// What the file's header takes from the dataset.
 struct HeaderParts {
     upload_id: String,
+    created_at: String,
     codec: Codec,
     partition_column: Option<(String, arrow::datatypes::DataType)>,
 }
@@ -112,6 +113,7 @@ impl Export {
         let places = plan.iter().map(|chunk| (chunk.partition, chunk.batch)).collect();
         let header = HeaderParts {
             upload_id: manifest.as_ref().map(|m| m.upload_id.clone()).unwrap_or_default(),
+            created_at: manifest.as_ref().map(|m| m.created_at.clone()).unwrap_or_default(),
             codec,
             partition_column: manifest
                 .as_ref()
@@ -200,6 +202,7 @@ impl Export {
     fn file_writer(&self, out: OutputFile, schema: Frame, dictionaries: Vec<Frame>) -> Result<FileWriter<OutputFile>> {
         let header = ManifestHeader {
             upload_id: self.header.upload_id.clone(),
+            created_at: self.header.created_at.clone(),
             compression: self.header.codec,
             schema_frame: schema.detached(),
             partition_column: self.header.partition_column.clone(),
@@ -368,6 +371,7 @@ impl GeneratedFile {
         let data_type = schema.field_with_name(column)?.data_type().clone();
         let header = ManifestHeader {
             upload_id: String::new(),
+            created_at: String::new(),
             compression: codec,
             schema_frame: first.frames.schema.clone(),
             partition_column: Some((column.to_string(), data_type)),

@@ -19,7 +19,7 @@ use crate::chunk;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::export::{EncodedBatch, GeneratedFile, StreamWriter, WriteReport};
-use crate::metrics::Progress;
+use crate::metrics::{Progress, batch_bytes};
 use crate::options::{OptionValue, bad_value, options};
 use crate::parallel::OrderedMap;
 use crate::random::{Stream, Streams};
@@ -367,7 +367,7 @@ impl GeneratedReader {
     /// Adds a batch that is handed out to the operation's figures.
     fn record(&self, batch: &RecordBatch) -> Result<()> {
         let progress = self.context.progress();
-        let bytes = array_bytes(batch).map_err(defect)?;
+        let bytes = batch_bytes(batch);
         Progress::add(&progress.rows, batch.num_rows() as u64);
         Progress::add(&progress.chunks, 1);
         Progress::add(&progress.decoded_bytes, bytes);
@@ -395,7 +395,7 @@ fn write_file(path: &Path, options: &GenerateOptions, context: &Context) -> Resu
     let make = move |(partition, batch): (u32, u32)| {
         let _busy = progress.decode.start();
         let data = generator.batch(partition, batch)?;
-        Progress::add(&progress.decoded_bytes, array_bytes(&data)?);
+        Progress::add(&progress.decoded_bytes, batch_bytes(&data));
         EncodedBatch::new(&data, codec, partition, batch)
     };
     let named = |e: Error| match e.message().contains('\'') {
@@ -438,7 +438,7 @@ fn write_stream(out: &mut dyn Write, options: &GenerateOptions, context: &Contex
     let make = move |(partition, batch): (u32, u32)| {
         let _busy = progress.decode.start();
         let data = generator.batch(partition, batch)?;
-        Progress::add(&progress.decoded_bytes, array_bytes(&data)?);
+        Progress::add(&progress.decoded_bytes, batch_bytes(&data));
         chunk::encode_batch(&data, codec)
     };
     let mut stream = StreamWriter::new(out);
@@ -452,11 +452,6 @@ fn write_stream(out: &mut dyn Write, options: &GenerateOptions, context: &Contex
     }
     context.check()?;
     stream.finish()
-}
-
-/// The bytes of a batch's arrays, its dictionaries included.
-fn array_bytes(batch: &RecordBatch) -> std::result::Result<u64, ArrowError> {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().map(|bytes| bytes as u64)).sum()
 }
 
 impl Iterator for GeneratedReader {
@@ -774,7 +769,7 @@ mod tests {
         assert_eq!((context.metrics().chunks, context.metrics().chunks_expected), (0, 6));
         let first = reader.next().unwrap().unwrap();
         assert_eq!((context.metrics().rows, context.metrics().chunks), (100, 1));
-        assert_eq!(context.metrics().decoded_bytes, array_bytes(&first).unwrap());
+        assert_eq!(context.metrics().decoded_bytes, batch_bytes(&first));
         let fixed_width = 100 * (8 + 4 + 4 + 8 + 4 + 8 + 16) + 13;
         let strings = first["str_c"].as_string::<i32>().values().len() as u64 + 101 * 4;
         let lists = first["list_ints"].as_list::<i32>().values().len() as u64 * 4 + 101 * 4;

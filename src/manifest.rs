@@ -428,6 +428,11 @@ fn decode_statistics(table: &RecordBatch, schema: &SchemaRef) -> Result<Vec<Stat
     Ok(statistics)
 }
 
+/// The time of publishing, as manifests carry it.
+pub(crate) fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
 /// Collects the chunks of an upload as they are written, in any order.
 #[derive(Debug)]
 pub(crate) struct ManifestBuilder {
@@ -447,6 +452,8 @@ struct Row {
 #[derive(Debug, Clone)]
 pub(crate) struct ManifestHeader {
     pub(crate) upload_id: String,
+    /// RFC 3339; empty where the time must not matter, as in a generated file.
+    pub(crate) created_at: String,
     pub(crate) compression: Codec,
     pub(crate) schema_frame: Frame,
     pub(crate) partition_column: Option<(String, DataType)>,
@@ -481,7 +488,7 @@ impl ManifestBuilder {
         }
         Ok(Manifest {
             upload_id: header.upload_id,
-            created_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            created_at: header.created_at,
             compression: header.compression,
             writer: concat!("arrowredis ", env!("CARGO_PKG_VERSION")).to_string(),
             partition_column,
@@ -564,6 +571,7 @@ mod tests {
         builder
             .finish(ManifestHeader {
                 upload_id: "0123456789abcdef0123456789abcdef".to_string(),
+                created_at: now(),
                 compression: Codec::Lz4,
                 schema_frame: chunk::encode_schema(&batch(0).schema()).unwrap(),
                 partition_column: Some(("p".to_string(), DataType::Int32)),

@@ -4,8 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+
 /// Bytes in a megabyte, as all throughput figures use it.
 pub const MB: f64 = (1 << 20) as f64;
+
+/// The bytes of the rows of a batch, dictionaries included, without what its buffers hold besides.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
+    let bytes = |column: &ArrayRef| {
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_buffer_memory_size()) as u64
+    };
+    batch.columns().iter().map(bytes).sum()
+}
 
 /// The figures of one operation. A snapshot: numbers only, detached from the operation.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -14,6 +14,7 @@ use crate::chunk::{BatchFrames, ChunkDecoder, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::{FileBatch, IpcFile};
 use crate::ipc_stream::StreamInput;
+use crate::metrics::batch_bytes;
 use crate::partition::{self, PartitionIds, PartitionValue};
 use crate::runtime::{Context, block_signals, catch_panic};
 use crate::statistics::ColumnStatistics;
@@ -32,7 +33,7 @@ impl Content {
     pub(super) fn len(&self) -> u64 {
         match self {
             Content::Frames(frames) => frames.batch.len() as u64,
-            Content::Batch(batch) => batch.get_array_memory_size() as u64,
+            Content::Batch(batch) => batch_bytes(batch),
         }
     }
 }
@@ -393,7 +394,7 @@ impl Sorter {
     const MIN_ROWS: usize = 1 << 16;
 
     fn push(&mut self, value: PartitionValue, part: RecordBatch) {
-        self.bytes += part.get_array_memory_size();
+        self.bytes += batch_bytes(&part) as usize;
         match self.parts.get_mut(&value) {
             Some(parts) => parts.push(part),
             None => {
@@ -421,7 +422,7 @@ impl Sorter {
             let rows: usize = parts.iter().map(RecordBatch::num_rows).sum();
             if rows > 0 && wanted(rows, self.target_rows) {
                 let parts = std::mem::take(parts);
-                self.bytes -= parts.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+                self.bytes -= parts.iter().map(|part| batch_bytes(part) as usize).sum::<usize>();
                 taken.push((value.clone(), concat_batches(&parts[0].schema(), &parts)?));
             }
         }

@@ -15,8 +15,8 @@ use crate::dataset::{KEYS_PER_REQUEST, delete_keys, load_manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc_file::codec_of;
 use crate::lease::Lease;
-use crate::manifest::{ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
-use crate::metrics::Progress;
+use crate::manifest::{self, ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
+use crate::metrics::{Progress, batch_bytes};
 use crate::names;
 use crate::partition::PartitionValue;
 use crate::runtime::{Context, Permit, runtime};
@@ -276,6 +276,7 @@ impl Upload {
         }
         builder.finish(ManifestHeader {
             upload_id: lease.upload_id().to_string(),
+            created_at: manifest::now(),
             compression: self.shared.options.compression,
             schema_frame,
             partition_column: plan.partition_column.clone(),
@@ -472,5 +473,5 @@ fn encode_batch(
         known => known,
     };
     let frames = chunk::encode_batch(batch, codec)?;
-    Ok((frames, batch.num_rows() as u64, batch.get_array_memory_size() as u64, statistics))
+    Ok((frames, batch.num_rows() as u64, batch_bytes(batch), statistics))
 }

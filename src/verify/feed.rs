@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arrow::array::Array;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use super::schema::same_type;
 use super::side::{BatchReader, VerifySide};
 use crate::error::{Error, Result};
-use crate::metrics::Progress;
+use crate::metrics::{Progress, batch_bytes};
 use crate::runtime::{Context, block_signals, catch_panic};
 
 /// How often a wait looks at the cancel token, the deadline and the other side.
@@ -195,7 +194,7 @@ impl Feed {
         self.batches += 1;
         let progress = self.context.progress();
         Progress::add(&progress.chunks, 1);
-        Progress::add(&progress.decoded_bytes, batch.columns().iter().map(|column| array_bytes(column)).sum());
+        Progress::add(&progress.decoded_bytes, batch_bytes(batch));
     }
 }
 
@@ -212,11 +211,6 @@ impl Drop for Feed {
             let _ = thread.join();
         }
     }
-}
-
-/// The bytes of the rows of an array, without what its buffers hold besides.
-fn array_bytes(array: &dyn Array) -> u64 {
-    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_buffer_memory_size()) as u64
 }
 
 /// What keeps columns of one schema from standing for those of another.
