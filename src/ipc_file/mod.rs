@@ -166,6 +166,7 @@ impl IpcFile {
     }
 
     /// The same for a file that is in memory.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_buffer(name: &str, bytes: Buffer) -> Result<IpcFile> {
         Self::from_bytes(name.to_string(), FileBytes::Mapped(bytes))
     }
@@ -245,10 +246,6 @@ impl IpcFile {
         index.chunk_statistics(*self.index_rows.get(position)?, columns)
     }
 
-    pub(crate) fn index(&self) -> Option<&Manifest> {
-        self.index.as_ref()
-    }
-
     pub(crate) fn schema_frame(&self) -> &Frame {
         &self.schema_frame
     }
@@ -278,13 +275,6 @@ impl IpcFile {
         let body = Body::whole(frame.body.clone());
         chunk::decode_batch(frame, &body, &self.footer.schema, projection, &self.dictionaries, self.limit)
             .map_err(|e| self.at_batch(e, position))
-    }
-
-    /// The rows of a batch, from its header alone.
-    pub(crate) fn batch_rows(&self, position: usize) -> Result<u64> {
-        let head = self.batch_head(position)?;
-        let rows = head.message()?.header_as_record_batch().map_or(-1, |batch| batch.length());
-        u64::try_from(rows).map_err(|_| self.at_batch(Error::corrupt(format!("it declares {rows} rows")), position))
     }
 
     fn batch_head(&self, position: usize) -> Result<Frame> {

@@ -86,11 +86,6 @@ impl<W: Write> FileWriter<W> {
         Ok(writer)
     }
 
-    /// The codec of the file.
-    pub(crate) fn codec(&self) -> Codec {
-        self.codec
-    }
-
     /// Whether a batch's message can go into this file as it is.
     pub(crate) fn accepts(&self, frames: &BatchFrames) -> Result<bool> {
         Ok(codec_of(&frames.batch)? == self.codec && self.same_context(frames)?)
