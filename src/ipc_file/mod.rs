@@ -424,10 +424,15 @@ fn frame_of_block(bytes: &Buffer, block: &MessageBlock, kind: MessageHeader) -> 
     Ok(frame.with_body(bytes.slice(head_len)))
 }
 
-/// The message right after the magic.
+/// The first message. It follows the magic and zeros up to a multiple of 8, or of 64 where arrow-rs wrote the file.
 fn read_schema_message(bytes: &FileBytes, messages_end: u64) -> Result<Frame> {
-    let start = HEADER.len() as u64;
-    let prefix = bytes.read(start..(start + 8).min(messages_end))?;
+    const FURTHEST_START: u64 = 64;
+    let mut start = HEADER.len() as u64;
+    let mut prefix = bytes.read(start..(start + 8).min(messages_end))?;
+    while prefix[..] == [0; 8] && start < FURTHEST_START {
+        start += 8;
+        prefix = bytes.read(start..(start + 8).min(messages_end))?;
+    }
     let len = chunk::head_len(&prefix)?.ok_or_else(|| Error::corrupt("the file does not start with its schema"))?;
     let end = start.saturating_add(len as u64);
     if end > messages_end {

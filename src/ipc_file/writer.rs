@@ -1,5 +1,6 @@
 //! Writing IPC files: raw messages where they agree, transcoded ones where they do not, and the index.
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,17 +192,28 @@ fn index_text(mut index: Manifest) -> Result<Option<String>> {
 }
 
 /// A file under a temporary name beside its final one, which it gets when complete. Dropped before, it vanishes.
+/// A device or a pipe that has the name keeps it, and is written to.
 #[derive(Debug)]
 pub(crate) struct OutputFile {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<Target>,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Target {
+    Temporary(NamedTempFile),
+    Device(File),
 }
 
 impl OutputFile {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let context = |e: std::io::Error| Error::from(e).context(format!("cannot write '{}'", path.display()));
         if path.is_dir() {
-            return Err(Error::invalid_argument(format!("cannot write '{}': it is a directory", path.display())));
+            return Err(Error::io(format!("cannot write '{}': it is a directory", path.display())));
+        }
+        if path.exists() && !path.is_file() {
+            let device = File::options().write(true).open(path).map_err(context)?;
+            return Ok(OutputFile::new(Target::Device(device), path));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -211,15 +223,36 @@ impl OutputFile {
             builder.permissions(std::fs::Permissions::from_mode(0o666))
         };
         let file = builder.prefix(".arrowredis-").suffix(".tmp").tempfile_in(folder).map_err(context)?;
-        Ok(OutputFile { file: BufWriter::with_capacity(256 << 10, file), path: path.to_path_buf() })
+        Ok(OutputFile::new(Target::Temporary(file), path))
+    }
+
+    fn new(target: Target, path: &Path) -> Self {
+        OutputFile { file: BufWriter::with_capacity(256 << 10, target), path: path.to_path_buf() }
     }
 
     /// Gives the file its name.
     pub(crate) fn publish(self) -> Result<()> {
         let context = |e: std::io::Error| Error::from(e).context(format!("cannot write '{}'", self.path.display()));
-        let file = self.file.into_inner().map_err(|e| context(e.into_error()))?;
-        file.persist(&self.path).map_err(|e| context(e.error))?;
-        Ok(())
+        match self.file.into_inner().map_err(|e| context(e.into_error()))? {
+            Target::Temporary(file) => file.persist(&self.path).map(drop).map_err(|e| context(e.error)),
+            Target::Device(_) => Ok(()),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Target::Temporary(file) => file.write(bytes),
+            Target::Device(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Target::Temporary(file) => file.flush(),
+            Target::Device(file) => file.flush(),
+        }
     }
 }
 

@@ -68,6 +68,8 @@ fn every_mistake_has_its_status_and_one_clear_line() {
         (vec!["gen", "--out", "x.arrow", "--rows", "0"], 2, "--rows cannot be '0'"),
         (vec!["gen", "--out", "x.arrow", "--compression", "zip"], 2, "--compression cannot be 'zip'"),
         (vec!["gen", "--out", "folder", "--rows", "10"], 3, "'folder'"),
+        (read(&["--out", "/dev/full"]), 3, "'/dev/full'"),
+        (vec!["gen", "--out", "/dev/full", "--rows", "10"], 3, "cannot write '/dev/full': No space left on device"),
         (vec!["gen", "--out", "/dev/full/x", "--rows", "10"], 3, "'/dev/full/x'"),
         (vec!["local-read", "--inp", "missing.arrow"], 3, "'missing.arrow'"),
         (vec!["local-read", "--inp", "text"], 3, "'text'"),
@@ -110,7 +112,7 @@ fn a_command_line_that_cannot_be_read_is_usage() {
     ] {
         let run = program.run(words);
         assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{words:?}: {run:#?}");
-        assert!(run.stderr.contains("Usage: arrowredis"), "{words:?}: {run:#?}");
+        assert!(run.stderr.contains("--help") || run.stderr.contains("Usage: arrowredis"), "{words:?}: {run:#?}");
     }
     assert_eq!(program.names(), Vec::<String>::new());
 }
@@ -135,6 +137,14 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
         }
         assert!(program.keys().is_empty());
     }
+}
+
+#[test]
+fn a_device_is_written_to_and_stays_one() {
+    let program = Program::new();
+    program.ok(&["gen", "--out", "/dev/null", "--rows", "10"]);
+    let null = std::fs::metadata("/dev/null").unwrap();
+    assert!(!null.is_file() && !null.is_dir());
 }
 
 #[test]

@@ -53,4 +53,7 @@ fn what_a_server_refuses_is_one_line() {
         assert!(!run.stderr.contains("wrong@") && !run.stderr.contains("right"), "{url}: {run:#?}");
         assert_eq!(program.run(&[&words[..], &["--json"]].concat()).json()["error"]["code"], code, "{url}");
     }
+    let run = program.run(&["ls", "--redis-url", &format!("redis://127.0.0.1:{closed}"), "--retry-base-delay", "1ms"]);
+    assert_eq!((run.status, run.stderr.lines().count()), (3, 1), "retries are not worth a line: {run:#?}");
+    assert!(run.stderr.starts_with("error: failed after 3 retries: "), "{run:#?}");
 }

@@ -28,15 +28,9 @@ pub fn watch<T>(label: &str, visible: bool, ctx: &Context, work: impl FnOnce() -
 }
 
 fn draw(label: &str, ctx: &Context, ended: Receiver<()>) {
-    let bar = BARS.add(ProgressBar::new(0));
-    bar.set_prefix(label.to_string());
-    let counted =
-        ProgressStyle::with_template("{prefix}: {percent:>3}%|{wide_bar}| {pos}/{len} [{elapsed}<{eta}, {msg}]");
-    let open = ProgressStyle::with_template("{prefix}: {spinner} {pos} [{elapsed}, {msg}]");
-    let (counted, open) = (
-        counted.unwrap_or_else(|_| ProgressStyle::default_bar()),
-        open.unwrap_or_else(|_| ProgressStyle::default_spinner()),
-    );
+    let counted = style("{prefix}: {percent:>3}%|{wide_bar}| {pos}/{len} [{elapsed}<{eta}, {msg}]");
+    let open = style("{prefix}: {spinner} {pos} [{elapsed}, {msg}]");
+    let bar = BARS.add(ProgressBar::no_length().with_style(open.clone()).with_prefix(label.to_string()));
     loop {
         let metrics = ctx.progress().snapshot();
         if metrics.chunks_expected > 0 {
@@ -53,6 +47,10 @@ fn draw(label: &str, ctx: &Context, ended: Receiver<()>) {
         }
     }
     bar.finish_and_clear();
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Writes to standard error without tearing a bar.

@@ -178,5 +178,8 @@ fn start_logging(quiet: bool, verbosity: u8) {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let logs = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours).with_writer(|| LogWriter);
     // The first one in the process wins; there is no other.
-    let _ = logs.with_target(verbosity > 1).try_init();
+    let _ = match verbosity {
+        0 => logs.with_target(false).without_time().try_init(),
+        _ => logs.with_target(verbosity > 1).try_init(),
+    };
 }

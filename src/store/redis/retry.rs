@@ -53,7 +53,7 @@ impl<'a> Attempts<'a> {
         self.failures += 1;
         self.repeated = true;
         Progress::add(&self.ctx.progress().retries, 1);
-        tracing::warn!(
+        tracing::info!(
             address = self.place,
             attempt = self.failures,
             delay_ms = delay.as_millis() as u64,

@@ -30,7 +30,8 @@ fn defaults() -> GenerateOptions {
 }
 
 pub fn command(command: Command) -> Command {
-    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES).arg(total_timeout_flag());
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
+        .arg(total_timeout_flag().help("Time for each step; no limit unless given"));
     args::with_store(args::with_options(command, &defaults(), "Dataset"))
 }
 
@@ -119,12 +120,19 @@ fn steps(
         ("Verify the round trip", words(&["verify", "--file1", &original, "--file2", &copy]), false),
         ("Remove the dataset", words(&["delete", prefix, "--yes"]), true),
     ];
+    let timeout = match matches.get_one::<String>("total_timeout") {
+        Some(timeout) => words(&["--total-timeout", timeout]),
+        None => Vec::new(),
+    };
     let mut objects = Vec::new();
     for (number, (title, command, on_store)) in commands.iter().enumerate() {
         session.output.say(format!("\n━━ {}. {title}", number + 1))?;
-        let store = |words: &[String]| if *on_store { words.to_vec() } else { Vec::new() };
-        session.output.say(format!("$ arrowredis {}\n", [command.clone(), store(&place.shown)].concat().join(" ")))?;
-        objects.push(step(&[command.clone(), store(&place.run)].concat(), session)?);
+        let typed = |store: &[String]| {
+            let store = if *on_store { store } else { &[] };
+            [command, store, &timeout].concat()
+        };
+        session.output.say(format!("$ arrowredis {}\n", typed(&place.shown).join(" ")))?;
+        objects.push(step(&typed(&place.run), session)?);
     }
     let total_seconds: f64 = objects.iter().filter_map(|object| object["total_seconds"].as_f64()).sum();
     let published = objects[1].clone();

@@ -10,7 +10,7 @@ use super::{described, no_manifest_flag, open_dataset};
 use crate::args;
 use crate::failure::Failure;
 use crate::input::{STANDARD, Stdout};
-use crate::output::{count, megabytes, metrics_object, object, seconds, throughput};
+use crate::output::{count, counted, megabytes, metrics_object, object, seconds, throughput};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Read partitions of a dataset";
@@ -45,10 +45,10 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     let store = args::open_store(matches, session)?;
     let ctx = session.context(matches)?;
     let dataset = open_dataset(matches, session, &store, prefix, options.batches, &ctx)?;
-    announce(&dataset, session)?;
     let (metrics, file_bytes) = session.watch("Reading", &ctx, || read_all(&dataset, &options, codec, out, &ctx))?;
 
-    let mut text = format!(
+    let mut text = found(&dataset)?;
+    text += &format!(
         "Fetched {}/{} present chunks in {}; parsed in {}; rows={}",
         count(metrics.chunks),
         count(metrics.chunks_expected),
@@ -76,17 +76,17 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     Ok(members.into())
 }
 
-/// Says what there is.
-fn announce(dataset: &Dataset, session: &Session) -> Result<(), Failure> {
+/// A line about the partitions that there are, where the manifest tells.
+fn found(dataset: &Dataset) -> Result<String, Failure> {
     const SHOWN: usize = 16;
-    let Some(manifest) = dataset.manifest() else { return Ok(()) };
+    let Some(manifest) = dataset.manifest() else { return Ok(String::new()) };
     let partitions = manifest.partitions()?;
     let name = |(id, value): &(u32, Option<String>)| value.clone().unwrap_or_else(|| id.to_string());
     let mut names: Vec<String> = partitions.iter().take(SHOWN).map(name).collect();
     if partitions.len() > SHOWN {
         names.push("…".to_string());
     }
-    session.output.say(format!("Found {} partitions: [{}]", count(partitions.len() as u64), names.join(", ")))
+    Ok(format!("Found {}: [{}]\n", counted(partitions.len() as u64, "partition"), names.join(", ")))
 }
 
 fn read_all(
