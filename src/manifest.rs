@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, StringArray, UInt32Array, UInt64Array};
 use arrow::buffer::Buffer;
-use arrow::compute::concat;
+use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use base64::Engine;
@@ -437,15 +437,61 @@ pub(crate) fn now() -> String {
 #[derive(Debug)]
 pub(crate) struct ManifestBuilder {
     rows: Vec<Row>,
-    statistics_columns: Vec<usize>,
+    statistics: Vec<StatisticsBuilder>,
 }
 
 #[derive(Debug)]
 struct Row {
     entry: ChunkEntry,
     value: Option<PartitionValue>,
-    /// In the order of the builder's columns; `None` where nothing is known of this chunk.
-    statistics: Option<Vec<ColumnStatistics>>,
+}
+
+/// Collects the statistics of one column. Arrays of one element take hundreds of bytes each, so they are
+/// joined as they come.
+#[derive(Debug)]
+struct StatisticsBuilder {
+    column: usize,
+    /// One null, for chunks of which nothing is known.
+    absent: ArrayRef,
+    min: Vec<ArrayRef>,
+    max: Vec<ArrayRef>,
+    null_counts: Vec<Option<u64>>,
+}
+
+impl StatisticsBuilder {
+    const JOINED: usize = 256;
+
+    fn push(&mut self, statistics: Option<&ColumnStatistics>) -> Result<()> {
+        self.min.push(statistics.map_or(&self.absent, |s| &s.min).clone());
+        self.max.push(statistics.map_or(&self.absent, |s| &s.max).clone());
+        self.null_counts.push(statistics.map(|s| s.null_count));
+        if self.null_counts.len().is_multiple_of(Self::JOINED) {
+            for parts in [&mut self.min, &mut self.max] {
+                let tail = parts.split_off(parts.len() - Self::JOINED);
+                parts.push(join(&tail)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The column in the given order of its rows; `None` where nothing is known of any chunk.
+    fn finish(self, order: &UInt64Array) -> Result<Option<StatisticsColumn>> {
+        if self.null_counts.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let null_count: ArrayRef = Arc::new(UInt64Array::from(self.null_counts));
+        Ok(Some(StatisticsColumn {
+            column: self.column,
+            min: take(&join(&self.min)?, order, None)?,
+            max: take(&join(&self.max)?, order, None)?,
+            null_count: take(&null_count, order, None)?,
+        }))
+    }
+}
+
+fn join(parts: &[ArrayRef]) -> Result<ArrayRef> {
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    Ok(concat(&parts)?)
 }
 
 /// What is the same for all chunks of an upload.
@@ -460,32 +506,47 @@ pub(crate) struct ManifestHeader {
 }
 
 impl ManifestBuilder {
-    pub(crate) fn new(statistics_columns: Vec<usize>) -> Self {
-        ManifestBuilder { rows: Vec::new(), statistics_columns }
+    /// `statistics_columns` says of which columns of the schema there will be statistics.
+    pub(crate) fn new(statistics_columns: &[usize], schema: &Schema) -> Self {
+        let builder = |column: &usize| {
+            let data_type = statistics_type(schema.field(*column).data_type())?;
+            let absent = arrow::array::new_null_array(data_type, 1);
+            let (min, max) = (Vec::new(), Vec::new());
+            Some(StatisticsBuilder { column: *column, absent, min, max, null_counts: Vec::new() })
+        };
+        ManifestBuilder { rows: Vec::new(), statistics: statistics_columns.iter().filter_map(builder).collect() }
     }
 
+    /// Adds a chunk; its statistics are in the order of the builder's columns, `None` where nothing is known.
     pub(crate) fn push(
         &mut self,
         entry: ChunkEntry,
         value: Option<PartitionValue>,
-        statistics: Option<Vec<ColumnStatistics>>,
-    ) {
-        self.rows.push(Row { entry, value, statistics });
+        statistics: Option<&[ColumnStatistics]>,
+    ) -> Result<()> {
+        for (position, builder) in self.statistics.iter_mut().enumerate() {
+            builder.push(statistics.map(|statistics| &statistics[position]))?;
+        }
+        self.rows.push(Row { entry, value });
+        Ok(())
     }
 
     /// The finished manifest.
-    pub(crate) fn finish(mut self, header: ManifestHeader) -> Result<Manifest> {
-        self.rows.sort_by_key(|row| (row.entry.partition, row.entry.batch));
-        let schema = header.schema_frame.schema()?;
-        let values: Vec<_> = self.rows.iter().map(|row| row.value.clone()).collect();
+    pub(crate) fn finish(self, header: ManifestHeader) -> Result<Manifest> {
+        let mut order: Vec<u64> = (0..self.rows.len() as u64).collect();
+        order.sort_by_key(|row| {
+            let entry = &self.rows[*row as usize].entry;
+            (entry.partition, entry.batch)
+        });
+        let order = UInt64Array::from(order);
+        let rows = || order.values().iter().map(|row| &self.rows[*row as usize]);
+        let values: Vec<_> = rows().map(|row| row.value.clone()).collect();
+        let chunks = rows().map(|row| row.entry.clone()).collect();
         let (partition_column, value_type) = match header.partition_column {
             Some((name, data_type)) => (Some(name), data_type),
             None => (None, DataType::Utf8),
         };
-        let mut statistics = Vec::new();
-        for (position, column) in self.statistics_columns.iter().enumerate() {
-            statistics.extend(self.statistics_column(position, *column, &schema)?);
-        }
+        let statistics = self.statistics.into_iter().map(|builder| builder.finish(&order));
         Ok(Manifest {
             upload_id: header.upload_id,
             created_at: header.created_at,
@@ -493,35 +554,11 @@ impl ManifestBuilder {
             writer: concat!("arrowredis ", env!("CARGO_PKG_VERSION")).to_string(),
             partition_column,
             partition_values: partition::values_array(&values, &value_type)?,
-            statistics,
-            chunks: self.rows.into_iter().map(|row| row.entry).collect(),
-            schema,
+            statistics: statistics.filter_map(Result::transpose).collect::<Result<_>>()?,
+            chunks,
+            schema: header.schema_frame.schema()?,
             schema_frame: header.schema_frame,
         })
-    }
-
-    fn statistics_column(&self, position: usize, column: usize, schema: &Schema) -> Result<Option<StatisticsColumn>> {
-        let Some(data_type) = statistics_type(schema.field(column).data_type()) else { return Ok(None) };
-        if self.rows.iter().all(|row| row.statistics.is_none()) {
-            return Ok(None);
-        }
-        let absent = arrow::array::new_null_array(data_type, 1);
-        let of = |get: fn(&ColumnStatistics) -> &ArrayRef| -> Result<ArrayRef> {
-            let parts: Vec<&dyn Array> = self
-                .rows
-                .iter()
-                .map(|row| row.statistics.as_ref().map_or(absent.as_ref(), |s| get(&s[position]).as_ref()))
-                .collect();
-            Ok(concat(&parts)?)
-        };
-        let null_count =
-            UInt64Array::from_iter(self.rows.iter().map(|row| row.statistics.as_ref().map(|s| s[position].null_count)));
-        Ok(Some(StatisticsColumn {
-            column,
-            min: of(|s| &s.min)?,
-            max: of(|s| &s.max)?,
-            null_count: Arc::new(null_count),
-        }))
     }
 }
 
@@ -559,14 +596,14 @@ mod tests {
             .unwrap()
         };
         let columns = statistics_columns(&batch(0).schema(), 32);
-        let mut builder = ManifestBuilder::new(columns.clone());
+        let mut builder = ManifestBuilder::new(&columns, &batch(0).schema());
         // Pushed out of order on purpose.
         for (partition, batch_number) in [(7u32, 1u32), (3, 0), (7, 0)] {
             let data = batch(i64::from(partition) * 100 + i64::from(batch_number));
             let (_, index) = chunk::assemble(&chunk::encode_batch(&data, Codec::Lz4).unwrap());
             let entry = ChunkEntry { partition, batch: batch_number, base: Arc::from("demo:v1"), rows: 10, index };
             let statistics = (batch_number == 0).then(|| batch_statistics(&data, &columns).unwrap());
-            builder.push(entry, Some(PartitionValue::Int(partition.into())), statistics);
+            builder.push(entry, Some(PartitionValue::Int(partition.into())), statistics.as_deref()).unwrap();
         }
         builder
             .finish(ManifestHeader {

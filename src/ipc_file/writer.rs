@@ -65,14 +65,16 @@ impl<W: Write> FileWriter<W> {
         let schema_len = (natural + HEADER.len()).next_multiple_of(ALIGNMENT) - HEADER.len();
         let head = header.schema_frame.padded_head(schema_len);
         out.write_all(&head)?;
+        let schema = header.schema_frame.schema()?;
+        let index = ManifestBuilder::new(&statistics_columns, &schema);
         let mut writer = FileWriter {
             out,
             position: (HEADER.len() + head.len()) as u64,
             codec: header.compression,
             limit,
-            schema: header.schema_frame.schema()?,
+            schema,
             header,
-            index: ManifestBuilder::new(statistics_columns),
+            index,
             dictionary_frames: Vec::new(),
             dictionary_blocks: Vec::new(),
             batch_blocks: Vec::new(),
@@ -102,8 +104,7 @@ impl<W: Write> FileWriter<W> {
     /// Writes a message that the file [accepts](FileWriter::accepts) byte for byte.
     pub(crate) fn write_raw(&mut self, batch: &Frame, info: BatchInfo) -> Result<()> {
         let block = self.write_frame(batch)?;
-        self.record(block, info);
-        Ok(())
+        self.record(block, info)
     }
 
     /// Writes a decoded batch, with its dictionaries joined into the file's.
@@ -137,7 +138,7 @@ impl<W: Write> FileWriter<W> {
         Ok(block)
     }
 
-    fn record(&mut self, block: MessageBlock, info: BatchInfo) {
+    fn record(&mut self, block: MessageBlock, info: BatchInfo) -> Result<()> {
         self.batch_blocks.push(block);
         let index = chunk::PayloadIndex {
             payload_bytes: block.len(),
@@ -149,7 +150,7 @@ impl<W: Write> FileWriter<W> {
         };
         let entry =
             ChunkEntry { partition: info.partition, batch: info.batch, base: Arc::from(""), rows: info.rows, index };
-        self.index.push(entry, info.value, info.statistics);
+        self.index.push(entry, info.value, info.statistics.as_deref())
     }
 
     /// Writes dictionaries that grew, the end of the stream, the footer with the index, and flushes; returns

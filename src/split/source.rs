@@ -70,7 +70,7 @@ enum Input {
     File {
         file: Arc<IpcFile>,
         batches: Vec<FileBatch>,
-        statistics: Vec<Option<Vec<ColumnStatistics>>>,
+        statistics_columns: Vec<usize>,
     },
     /// A file whose rows are sorted into partitions anew.
     MixedFile {
@@ -105,16 +105,15 @@ impl Plan {
         }
         let plan = file.plan(&options.partition_by())?;
         let statistics_columns = statistics_columns(&schema, options);
-        let statistics = plan.batches.iter().map(|b| file.statistics(b.position, &statistics_columns)).collect();
         let bytes = plan.batches.iter().map(|b| file.block(b.position).len()).sum();
         Ok(Plan {
             schema,
             schema_frame: frame,
             partition_column: plan.column,
-            statistics_columns,
             expected: Some((plan.batches.len() as u64, bytes)),
             places: Some(plan.batches.iter().map(|b| (b.partition, b.batch)).collect()),
-            input: Input::File { file, batches: plan.batches, statistics },
+            input: Input::File { file, batches: plan.batches, statistics_columns: statistics_columns.clone() },
+            statistics_columns,
         })
     }
 
@@ -269,14 +268,14 @@ impl Output<'_> {
 impl Input {
     fn run(self, output: &mut Output<'_>) -> Result<()> {
         match self {
-            Input::File { file, batches, statistics } => {
-                for (batch, statistics) in batches.into_iter().zip(statistics) {
+            Input::File { file, batches, statistics_columns } => {
+                for batch in batches {
                     output.send(Item {
                         partition: batch.partition,
                         batch: batch.batch,
                         value: batch.value,
                         content: Content::Frames(file.frames(batch.position)?),
-                        statistics,
+                        statistics: file.statistics(batch.position, &statistics_columns),
                         name: format!("batch {} of '{}'", batch.position, file.name()),
                     })?;
                 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::source::{Content, Item, Items, PlanFacts, decode_frames};
 use super::{SplitOptions, Statistics};
-use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, PayloadIndex};
+use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, Frame, PayloadIndex};
 use crate::codec::Codec;
 use crate::dataset::{KEYS_PER_REQUEST, delete_keys, load_manifest};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,7 +49,7 @@ pub(super) async fn upload(
     let lease = ctx.guard(Lease::acquire(&store, &prefix, &ctx)).await?;
     let mut upload = Upload {
         shared: Arc::new(Shared::new(&items.plan, store, prefix, options, ctx.clone())?),
-        rows: Vec::new(),
+        index: ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema),
         old_keys: Vec::new(),
     };
     let written = ctx.guard(upload.write(&mut items, &lease)).await;
@@ -92,6 +92,8 @@ struct Shared {
     chunks_copied: AtomicU64,
     /// Keys that this upload has written or tried to: what cleaning up may delete.
     touched: Mutex<Vec<String>>,
+    /// The schema message that the chunks carry.
+    schema_frame: OnceLock<Frame>,
 }
 
 impl Shared {
@@ -117,6 +119,7 @@ impl Shared {
             statistics_columns: plan.statistics_columns.clone(),
             chunks_copied: AtomicU64::new(0),
             touched: Mutex::default(),
+            schema_frame: OnceLock::new(),
         })
     }
 }
@@ -126,8 +129,6 @@ struct Written {
     entry: ChunkEntry,
     value: Option<PartitionValue>,
     statistics: Option<Vec<ColumnStatistics>>,
-    /// The schema message that the chunk carries.
-    frames_schema: crate::chunk::Frame,
 }
 
 /// An item made ready for the store.
@@ -140,7 +141,7 @@ struct Encoded {
 
 struct Upload {
     shared: Arc<Shared>,
-    rows: Vec<Written>,
+    index: ManifestBuilder,
     /// Keys of the dataset that is being replaced.
     old_keys: Vec<String>,
 }
@@ -194,7 +195,9 @@ impl Upload {
 
     fn collect(&mut self, ended: std::result::Result<Result<Vec<Written>>, tokio::task::JoinError>) -> Result<()> {
         let written = ended.unwrap_or_else(|e| Err(Error::internal(format!("a write ended without a result: {e}"))))?;
-        self.rows.extend(written);
+        for Written { entry, value, statistics } in written {
+            self.index.push(entry, value, statistics.as_deref())?;
+        }
         Ok(())
     }
 
@@ -263,18 +266,13 @@ impl Upload {
     }
 
     fn manifest(&mut self, plan: &PlanFacts, lease: &Lease) -> Result<Manifest> {
-        let schema_frame = match self.rows.first() {
-            Some(row) => row.frames_schema.detached(),
-            None => match &plan.schema_frame {
-                Some(frame) => frame.detached(),
-                None => chunk::encode_schema(&plan.schema)?,
-            },
+        let schema_frame = match (self.shared.schema_frame.get(), &plan.schema_frame) {
+            (Some(written), _) => written.clone(),
+            (None, Some(frame)) => frame.detached(),
+            (None, None) => chunk::encode_schema(&plan.schema)?,
         };
-        let mut builder = ManifestBuilder::new(self.shared.statistics_columns.clone());
-        for row in self.rows.drain(..) {
-            builder.push(row.entry, row.value, row.statistics);
-        }
-        builder.finish(ManifestHeader {
+        let index = std::mem::replace(&mut self.index, ManifestBuilder::new(&[], &plan.schema));
+        index.finish(ManifestHeader {
             upload_id: lease.upload_id().to_string(),
             created_at: manifest::now(),
             compression: self.shared.options.compression,
@@ -445,7 +443,8 @@ fn encode_item(shared: &Shared, item: Item) -> std::result::Result<Encoded, (Err
         };
         let (payload, index) = chunk::assemble(&frames);
         let entry = entry(shared, partition, batch, rows, index);
-        let written = Written { entry, value, statistics, frames_schema: frames.schema };
+        shared.schema_frame.get_or_init(|| frames.schema.detached());
+        let written = Written { entry, value, statistics };
         Ok(Encoded { payload, written, rows, decoded_bytes })
     };
     work().map_err(|error| (error, name))
