@@ -13,11 +13,13 @@ use crate::error::{Error, Result};
 use crate::ipc_file::{self, BatchInfo, FileWriter, OutputFile};
 use crate::manifest::{Manifest, ManifestHeader};
 use crate::metrics::{Metrics, Progress};
+use crate::options::Bytes;
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
 use crate::read::{ChunkFetch, ReadOptions, explain, prepare};
 use crate::runtime::{Context, catch_panic, runtime};
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
+use crate::tuning;
 
 /// What writing a file or a stream came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +45,7 @@ pub fn read_to_file(
     ctx: &Context,
 ) -> Result<WriteReport> {
     let mut export = Export::start(dataset, options, codec, ctx)?;
-    let result = export.to_file(path);
+    let result = export.write_file(path);
     ctx.progress().finish();
     let file_bytes = result.map_err(|e| explain(e, Some(dataset), ctx))?;
     Ok(WriteReport { metrics: ctx.metrics(), file_bytes })
@@ -61,7 +63,7 @@ pub fn read_to_stream(
     ctx: &Context,
 ) -> Result<WriteReport> {
     let mut export = Export::start(dataset, options, codec, ctx)?;
-    let result = export.to_stream(out);
+    let result = export.write_stream(out);
     ctx.progress().finish();
     let file_bytes = result.map_err(|e| explain(e, Some(dataset), ctx))?;
     Ok(WriteReport { metrics: ctx.metrics(), file_bytes })
@@ -96,6 +98,9 @@ struct HeaderParts {
 
 impl Export {
     fn start(dataset: &Dataset, options: &ReadOptions, codec: Codec, ctx: &Context) -> Result<Self> {
+        // Writing needs no long look-ahead: memory that would hold it is better left to others.
+        let max_inflight_bytes = options.max_inflight_bytes.or(Some(Bytes(tuning::EXPORT_INFLIGHT_BYTES)));
+        let options = &ReadOptions { max_inflight_bytes, ..options.clone() };
         let (ctx, plan, stored_schema) = prepare(dataset, options, ctx)?;
         let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         let manifest = dataset.manifest().cloned();
@@ -149,7 +154,7 @@ impl Export {
         Some(result)
     }
 
-    fn to_file(&mut self, path: &Path) -> Result<u64> {
+    fn write_file(&mut self, path: &Path) -> Result<u64> {
         let named = |e: Error| match e.kind() {
             crate::ErrorKind::Io | crate::ErrorKind::ResourceExhausted if !e.message().contains('\'') => {
                 e.context(format!("cannot write '{}'", path.display()))
@@ -216,7 +221,7 @@ impl Export {
         )
     }
 
-    fn to_stream(&mut self, out: &mut dyn Write) -> Result<u64> {
+    fn write_stream(&mut self, out: &mut dyn Write) -> Result<u64> {
         let mut stream = StreamWriter::new(out);
         while let Some(result) = self.next() {
             let Some(prepared) = result? else { continue };

@@ -649,7 +649,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_found_even_with_a_right_checksum() {
-        let cases: [(&str, fn(&mut Manifest)); 6] = [
+        type Case = (&'static str, fn(&mut Manifest));
+        let cases: [Case; 6] = [
             ("out of order", |m| m.chunks.swap(0, 1)),
             ("contradicts", |m| m.chunks[0].index.body_length = u64::MAX),
             ("contradicts", |m| m.chunks[1].index.metadata_offset = 1 << 40),

@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(ids.id(&PartitionValue::Int(-5)).unwrap(), 1);
         assert_eq!(ids.id(&PartitionValue::Int(3)).unwrap_err().kind(), crate::ErrorKind::Conflict);
         let mut words = PartitionIds::default();
-        for (id, word) in ["x", "a", "x", "b"].into_iter().zip([0, 1, 0, 2].into_iter()).map(|(w, i)| (i, w)) {
+        for (word, id) in [("x", 0), ("a", 1), ("x", 0), ("b", 2)] {
             assert_eq!(words.id(&PartitionValue::Text(word.to_string())).unwrap(), id);
         }
     }

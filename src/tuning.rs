@@ -5,6 +5,8 @@
 pub(crate) const REQUEST_BYTES: u64 = 4 << 20;
 /// Keys of one request at the most, unless told.
 const KEYS_PER_REQUEST: usize = 64;
+/// Bytes in flight of an export, unless told.
+pub(crate) const EXPORT_INFLIGHT_BYTES: u64 = 48 << 20;
 /// Connections to one server, unless told.
 pub(crate) const CONNECTIONS: usize = 8;
 

@@ -42,7 +42,7 @@ fn every_codec_round_trips_with_and_without_projection() {
             let (bytes, index) = payload(&batch, codec);
             assert_eq!(index.payload_bytes, bytes.len() as u64);
             assert_eq!(index.body_offset % 64, 0);
-            assert_eq!(index.xxh3, checksum(&[bytes.clone()]));
+            assert_eq!(index.xxh3, checksum(std::slice::from_ref(&bytes)));
             let decoded = ChunkDecoder::new(None, None, LIMIT).decode(&bytes).unwrap();
             assert_eq!(decoded.batch, batch, "{codec} {rows}");
             let columns = vec!["list".to_string(), "id".to_string(), "word".to_string()];

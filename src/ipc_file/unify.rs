@@ -38,7 +38,7 @@ impl Growing {
         })?;
         // Of a value that occurs twice the first place serves; batches already written may refer to either.
         let mut places = HashMap::new();
-        for (place, row) in converter.convert_columns(&[values.clone()])?.iter().enumerate() {
+        for (place, row) in converter.convert_columns(std::slice::from_ref(values))?.iter().enumerate() {
             places.entry(row.as_ref().into()).or_insert(place as u64);
         }
         let growing = Growing { values: values.clone(), places, converter };
@@ -47,7 +47,7 @@ impl Growing {
 
     /// Where each of these values is, after the new ones were appended.
     fn places_of(&mut self, values: &ArrayRef) -> Result<Vec<u64>> {
-        let rows = self.converter.convert_columns(&[values.clone()])?;
+        let rows = self.converter.convert_columns(std::slice::from_ref(values))?;
         let mut places = Vec::with_capacity(values.len());
         let mut new = Vec::new();
         for (index, row) in rows.iter().enumerate() {

@@ -13,6 +13,7 @@ use crate::runtime::{Context, runtime};
 use crate::store::{Payload, Store, StoreExt, StoreOptions, open};
 use servers::{RedisServer, ServerConfig, free_port, listen};
 
+#[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../../../tests/common/servers.rs"]
 mod servers;
 
