@@ -1,38 +1,119 @@
-//! Redis as a shared columnar dataset cache.
+//! Redis as a shared columnar dataset cache: publish a partitioned Arrow dataset once, then read the partitions
+//! and columns that you need, as Arrow record batches, from any number of processes.
+//!
+//! # Words
+//!
+//! A **dataset** is named by its **prefix** and consists of **partitions**, and those of **batches**. A
+//! **chunk** is one batch of one partition, as a self-contained Arrow IPC stream. Chunks live in a **store**
+//! under keys of their own; the **manifest** lists them. How all that looks in bytes is in `docs/format.md`.
+//!
+//! # How data flows
+//!
+//! ```text
+//!  generate ─┐                                                             ┌─> record batches
+//!  IPC file ─┼─> split ──> chunk codec ──> store ──> chunk codec ──> read ─┼─> IPC file
+//!  stream ───┘    │                          │                             └─> stream
+//!                 └── lease, manifest last ──┘        verify compares any two of file, dataset, stream
+//! ```
+//!
+//! 1. **Input.** [`GeneratedReader`] and [`generate_file`] make test data. [`IpcFile`] opens a file. Together
+//!    with IPC streams and any Arrow reader of yours they are the [`Source`] of a split.
+//! 2. **Publish.** [`split()`] writes one chunk for each batch to a store, and the manifest last: that is the
+//!    moment at which the dataset exists.
+//! 3. **Store.** [`store::open`] takes a URL: Redis over TCP, TLS or a Unix socket, a directory, or memory.
+//!    [`list_datasets`] and [`delete_dataset`] look after what is in it.
+//! 4. **Read.** [`Dataset::open`] reads the manifest. [`read()`] hands out the batches of the wanted partitions
+//!    and columns, in order, while later ones are fetched and decoded; [`read_to_file`] and [`read_to_stream`]
+//!    write them. [`read_file`] does the same with a local file.
+//! 5. **Verify.** [`verify()`] compares any two of file, dataset and stream, bit by bit.
+//!
+//! ```
+//! use arrowredis::{Context, Dataset, GenerateOptions, GeneratedReader, ReadOptions, Selection};
+//! use arrowredis::{Source, SplitOptions, read, split, store};
+//!
+//! # fn main() -> arrowredis::Result<()> {
+//! // Publish: 4 partitions of 2 batches. A URL such as redis://localhost:6379/0 would do as well.
+//! let store = store::open("memory://", &store::StoreOptions::default())?;
+//! let what = GenerateOptions { partitions: 4, batches: 2, rows: 1000, ..GenerateOptions::default() };
+//! let batches = GeneratedReader::new(&what, &Context::new())?;
+//! let source = Source::Batches(Box::new(batches));
+//! let report = split(source, &store, "demo:v1", &SplitOptions::default(), &Context::new())?;
+//! assert_eq!((report.partitions, report.metrics.rows), (4, 8000));
+//!
+//! // Read: two of the partitions, and of those one column.
+//! let dataset = Dataset::open(&store, "demo:v1", &Context::new())?;
+//! let options = ReadOptions {
+//!     partitions: Selection::Some(vec!["1".to_string(), "3".to_string()]),
+//!     columns: Some(vec!["id64".to_string()]),
+//!     ..ReadOptions::default()
+//! };
+//! let mut reader = read(&dataset, &options, &Context::new())?;
+//! let mut places = Vec::new();
+//! while let Some(batch) = reader.next_batch() {
+//!     let batch = batch?;
+//!     assert_eq!((batch.data.num_columns(), batch.data.num_rows()), (1, 1000));
+//!     places.push((batch.partition, batch.batch));
+//! }
+//! assert_eq!(places, [(1, 0), (1, 1), (3, 0), (3, 1)]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What every operation shares
+//!
+//! Calls block, and may come from any thread, also from one that belongs to another runtime. Every operation
+//! takes a [`Context`] of its own: a timeout, a [`CancelToken`], and live counters that end up as [`Metrics`].
+//! The threads and the byte budget are one for the process; [`configure`] sets them before first use. Errors
+//! carry an [`ErrorKind`] to act upon, and a message that says what failed, on what, and what to try. Options
+//! are plain structs with defaults; the module [`options`] lists their keys for programs that know them by name.
 #![deny(missing_docs)]
 
+// What everything builds on.
 mod error;
 pub mod options;
 
+// What a generated dataset is.
+mod generate;
+mod random;
+mod schema;
+
+// Bytes to Arrow and back.
 mod chunk;
 mod codec;
-mod dataset;
-mod export;
-mod generate;
 mod ipc_file;
 mod ipc_stream;
-mod lease;
 mod manifest;
+mod partition;
+mod statistics;
+
+// Where chunks live, and what a store holds.
+mod dataset;
+mod lease;
+mod names;
+pub mod store;
+
+// The verbs, over any store.
+mod export;
+mod read;
+mod split;
+mod verify;
+
+// What bounds, measures and overlaps the work.
 mod memory;
 mod metrics;
-mod names;
 mod parallel;
-mod partition;
 mod pipeline;
-mod random;
-mod read;
 mod runtime;
-mod schema;
-mod split;
-mod statistics;
 mod tuning;
-mod verify;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub mod store;
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use codec::Codec;
 pub use dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};

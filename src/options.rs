@@ -1,6 +1,6 @@
 //! Options: one definition each, from which the command line, the C ABI's keys and the bindings are made.
 //!
-//! [`options!`] declares a plain struct with documented defaults and, from the same lines, the table of its
+//! `options!` declares a plain struct with documented defaults and, from the same lines, the table of its
 //! keys. A key is the field's name; the command line writes it with dashes.
 
 use std::time::Duration;
