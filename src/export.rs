@@ -74,6 +74,8 @@ struct Prepared {
     frames: BatchFrames,
     rows: u64,
     statistics: Option<Vec<ColumnStatistics>>,
+    /// Bytes of the arrays, where any were made.
+    decoded_bytes: u64,
 }
 
 struct Export {
@@ -139,7 +141,8 @@ impl Export {
                 .and_then(|(manifest, row)| if whole { manifest.chunk_statistics(row, &wanted) } else { None });
             let prepared = prepare_chunk(&payload, codec, whole, statistics, &decoder, &wanted);
             let prepared = prepared.map_err(|e| fetch.at(e, item))?;
-            let bytes = (prepared.frames.batch.len()) as u64;
+            let bytes = prepared.frames.batch.len() as u64;
+            Progress::add(&fetch.progress().decoded_bytes, prepared.decoded_bytes);
             Ok((Some(prepared), bytes))
         })?;
         let empty = RecordBatch::new_empty(schema);
@@ -263,15 +266,15 @@ fn prepare_chunk(
         let message = frames.batch.message()?;
         let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
         let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
-        return Ok(Prepared { frames, rows, statistics: known });
+        return Ok(Prepared { frames, rows, statistics: known, decoded_bytes: 0 });
     }
-    let Decoded { batch, .. } = decoder.decode_frames(&frames)?;
+    let Decoded { batch, bytes: decoded_bytes } = decoder.decode_frames(&frames)?;
     let statistics = match known {
         Some(known) => known,
         None => batch_statistics(&batch, statistics_columns)?,
     };
     let frames = chunk::encode_batch(&batch, codec)?;
-    Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) })
+    Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics), decoded_bytes })
 }
 
 /// Writes an IPC stream, repeating dictionaries only where they change.

@@ -13,7 +13,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
-use crate::metrics::Progress;
 use crate::runtime::{CancelToken, Context, Permit, catch_panic, runtime};
 use crate::store::BoxFuture;
 
@@ -237,7 +236,6 @@ async fn fetch_group<W: Work>(
             drop(busy);
             let result = result.map(|(output, bytes)| {
                 permit.resize(bytes);
-                Progress::add(&progress.decoded_bytes, bytes);
                 output
             });
             results.put(item, result, permit);
@@ -303,7 +301,6 @@ mod tests {
         let mut pipeline = start(None, &ctx);
         let results: Vec<usize> = std::iter::from_fn(|| pipeline.next()).map(Result::unwrap).collect();
         assert_eq!(results, (0..200).map(|i| i * i).collect::<Vec<_>>());
-        assert_eq!(ctx.metrics().decoded_bytes, 200 * 100);
     }
 
     #[test]

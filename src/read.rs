@@ -188,6 +188,7 @@ pub fn read(dataset: &Dataset, options: &ReadOptions, ctx: &Context) -> Result<R
         };
         let decoded = decoder.decode(&payload).map_err(|e| fetch.at(e, item))?;
         let bytes = decoded.bytes;
+        Progress::add(&fetch.progress().decoded_bytes, bytes);
         Ok((Some(decoded), bytes))
     })?;
     Ok(Reader { schema, pipeline, places, position: 0, dataset: Some(dataset.clone()), ctx })
@@ -369,7 +370,7 @@ pub(crate) fn read_batches(
     Progress::add(&progress.payload_bytes_expected, sizes.iter().sum());
     let groups = groups(&sizes, 1, tuning::REQUEST_BYTES, |_, _| true);
     let concurrency = tuning::requests_in_flight(options.concurrency, available_cores());
-    let work = FileWork { file: file.clone(), positions, projection };
+    let work = FileWork { progress: ctx.progress().clone(), file: file.clone(), positions, projection };
     let pipeline = Pipeline::start(Arc::new(work), groups, concurrency, &ctx)?;
     Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
 }
@@ -383,6 +384,7 @@ pub fn open_and_read_file(path: &Path, mmap: bool, options: &FileReadOptions, ct
 }
 
 struct FileWork {
+    progress: Arc<Progress>,
     file: Arc<IpcFile>,
     positions: Vec<usize>,
     projection: Option<(Vec<usize>, Vec<usize>)>,
@@ -426,6 +428,7 @@ impl Work for FileWork {
             decoded.batch = decoded.batch.project(order)?;
         }
         let bytes = decoded.bytes;
+        Progress::add(&self.progress.decoded_bytes, bytes);
         Ok((Some(decoded), bytes))
     }
 }
