@@ -28,7 +28,7 @@ mod statistics;
 mod tuning;
 mod verify;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 
