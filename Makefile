@@ -2,7 +2,7 @@
 CARGO_FLAGS := --release --locked --features cli,mimalloc
 FUZZ_SECONDS ?= 600
 PYTHON := .venv/bin/python
-PYTHON_SOURCES := tests benches
+PYTHON_SOURCES := tests benches fuzz
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

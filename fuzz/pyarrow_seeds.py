@@ -1,7 +1,7 @@
 """pyarrow_seeds.py FILES_DIR CORPUS_DIR: seeds for the fuzz targets from files that pyarrow wrote.
 
 Small files go to the corpus of `ipc_file` as they are; the first batch of each becomes a stream of
-its own in the corpus of `chunk`.
+its own in the corpus of `chunk`, where streams with dictionaries that change go, too.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ def main(files: Path, corpus: Path) -> None:
         stream = first_batch(file)
         if stream is not None and len(stream) <= MOST_BYTES:
             (corpus / "chunk" / f"{file.stem}.arrows").write_bytes(stream)
+    for file in sorted(files.glob("*dictionar*.arrows")) + sorted(files.glob("*delta*.arrows")):
+        if file.stat().st_size <= MOST_BYTES:
+            shutil.copy(file, corpus / "chunk" / f"stream_{file.name}")
 
 
 if __name__ == "__main__":

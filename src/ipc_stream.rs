@@ -1,5 +1,6 @@
 //! Arrow IPC streams: read message by message, checked before anything is decoded.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use arrow::buffer::Buffer;
@@ -72,6 +73,8 @@ pub(crate) struct StreamInput {
     /// The complete dictionary messages as they stand now, by id, in the order of first appearance.
     dictionary_frames: Vec<(i64, Frame)>,
     dictionaries: Dictionaries,
+    /// Bytes of each dictionary, decoded and as they came: the limit holds for all of them together.
+    dictionary_bytes: HashMap<i64, (u64, u64)>,
     limit: DecodeLimit,
 }
 
@@ -101,6 +104,7 @@ impl StreamInput {
             schema_frame,
             dictionary_frames: Vec::new(),
             dictionaries: Dictionaries::new(),
+            dictionary_bytes: HashMap::new(),
             limit: DecodeLimit { base_bytes: runtime()?.budget.total() },
         })
     }
@@ -134,7 +138,10 @@ impl StreamInput {
         let header =
             message.header_as_dictionary_batch().ok_or_else(|| Error::corrupt("a dictionary message without one"))?;
         let (id, is_delta) = (header.id(), header.isDelta());
-        chunk::decode_dictionary(&frame, &self.schema, &mut self.dictionaries, self.limit)?;
+        let decoded = chunk::decode_dictionary(&frame, &self.schema, &mut self.dictionaries, self.limit)?;
+        let before = self.dictionary_bytes.get(&id).filter(|_| is_delta).copied().unwrap_or_default();
+        self.dictionary_bytes.insert(id, (before.0.saturating_add(decoded), before.1 + frame.body.len() as u64));
+        self.limit.check_all(self.dictionary_bytes.values().copied()).map_err(|e| e.context("the dictionaries"))?;
         let complete = if is_delta {
             let codec = crate::ipc_file::dictionary_codec(&frame)?;
             chunk::encode_dictionary(id, &self.dictionaries[&id], codec)?

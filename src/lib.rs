@@ -106,7 +106,7 @@ mod pipeline;
 mod runtime;
 mod tuning;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 

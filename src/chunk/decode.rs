@@ -40,6 +40,14 @@ impl DecodeLimit {
     /// No real compressor shrinks a whole body further than this, beyond the base.
     const MAX_RATIO: u64 = 64;
 
+    /// Checks messages that are kept together: many small ones must not add up to what one large one may not
+    /// be. Takes what each declares and the length of its body.
+    pub(crate) fn check_all(&self, messages: impl Iterator<Item = (u64, u64)>) -> Result<()> {
+        let (declared, body_len) = messages
+            .fold((0u64, 0u64), |sum, message| (sum.0.saturating_add(message.0), sum.1.saturating_add(message.1)));
+        self.check(declared, body_len)
+    }
+
     fn check(&self, declared: u64, body_len: u64) -> Result<()> {
         let allowed = self.base_bytes.max(body_len.saturating_mul(Self::MAX_RATIO));
         if declared <= allowed {
@@ -116,19 +124,18 @@ pub(crate) fn decode_batch(
     decode_columns(header, frame.version()?, body, schema, projection, dictionaries, limit)
 }
 
-/// Decodes the dictionary messages that belong together. The limit holds for all of them as for one: many small
-/// messages must not add up to what one large one may not be.
+/// Decodes the dictionary messages that belong together. The limit holds for all of them as for one.
 pub(crate) fn decode_dictionaries<'a>(
     frames: impl IntoIterator<Item = &'a Frame>,
     schema: &Schema,
     limit: DecodeLimit,
 ) -> Result<Dictionaries> {
     let mut dictionaries = Dictionaries::new();
-    let (mut declared, mut body_len) = (0u64, 0u64);
+    let mut so_far = (0u64, 0u64);
     for frame in frames {
-        declared = declared.saturating_add(decode_dictionary(frame, schema, &mut dictionaries, limit)?);
-        body_len += frame.body.len() as u64;
-        limit.check(declared, body_len).map_err(|e| e.context("the dictionaries"))?;
+        so_far.0 = so_far.0.saturating_add(decode_dictionary(frame, schema, &mut dictionaries, limit)?);
+        so_far.1 += frame.body.len() as u64;
+        limit.check(so_far.0, so_far.1).map_err(|e| e.context("the dictionaries"))?;
     }
     Ok(dictionaries)
 }
