@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn the_corpus_passes() {
-        let targets: [(&str, &[fn(&[u8])]); 3] = [
+        type Target = (&'static str, &'static [fn(&[u8])]);
+        let targets: [Target; 3] = [
             ("chunk", &[super::chunk, super::ipc_stream]),
             ("manifest", &[super::manifest]),
             ("ipc_file", &[super::ipc_file]),

@@ -166,7 +166,7 @@ impl IpcFile {
     }
 
     /// The same for a file that is in memory.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_buffer(name: &str, bytes: Buffer) -> Result<IpcFile> {
         Self::from_bytes(name.to_string(), FileBytes::Mapped(bytes))
     }
