@@ -13,13 +13,11 @@ use crate::error::{Error, Result};
 use crate::ipc_file::{self, BatchInfo, FileWriter, OutputFile};
 use crate::manifest::{Manifest, ManifestHeader};
 use crate::metrics::{Metrics, Progress};
-use crate::options::Bytes;
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
 use crate::read::{ChunkFetch, ReadOptions, explain, prepare};
 use crate::runtime::{Context, catch_panic, runtime};
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
-use crate::tuning;
 
 /// What writing a file or a stream came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,9 +98,6 @@ struct HeaderParts {
 
 impl Export {
     fn start(dataset: &Dataset, options: &ReadOptions, codec: Codec, ctx: &Context) -> Result<Self> {
-        // Writing needs no long look-ahead: memory that would hold it is better left to others.
-        let max_inflight_bytes = options.max_inflight_bytes.or(Some(Bytes(tuning::EXPORT_INFLIGHT_BYTES)));
-        let options = &ReadOptions { max_inflight_bytes, ..options.clone() };
         let (ctx, plan, stored_schema) = prepare(dataset, options, ctx)?;
         let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         let manifest = dataset.manifest().cloned();

@@ -49,7 +49,7 @@ options! {
         pub pipeline: usize = 0,
         /// Requests in flight at the most; 0 means tuned.
         pub concurrency: usize = 0,
-        /// Bytes in flight at the most; the process's budget may allow less.
+        /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
         pub max_inflight_bytes: Option<Bytes> = None,
     }
 }
@@ -67,7 +67,7 @@ options! {
         pub batches: Option<u32> = None,
         /// Batches decoded at once at the most; 0 means tuned.
         pub concurrency: usize = 0,
-        /// Bytes in flight at the most; the process's budget may allow less.
+        /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
         pub max_inflight_bytes: Option<Bytes> = None,
     }
 }
@@ -202,7 +202,7 @@ pub(crate) fn prepare(
 ) -> Result<(Context, Vec<PlannedChunk>, SchemaRef)> {
     let ctx = match options.max_inflight_bytes {
         Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
-        None => ctx.clone(),
+        None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
     };
     let (asked, selection, batches, context) =
         (dataset.clone(), options.partitions.clone(), options.batches, ctx.clone());
@@ -358,7 +358,7 @@ pub(crate) fn read_batches(
 ) -> Result<Reader> {
     let ctx = match options.max_inflight_bytes {
         Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
-        None => ctx.clone(),
+        None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
     };
     let schema = project_schema(file.schema(), options.columns.as_deref())?;
     let projection = options.columns.as_deref().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;

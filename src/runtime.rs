@@ -238,6 +238,13 @@ impl Context {
         Context { progress: Arc::new(Progress::new()), ..self.clone() }
     }
 
+    /// The same operation with at most so many bytes in flight, unless the caller has set a limit already.
+    #[must_use]
+    pub(crate) fn with_default_inflight_bytes(mut self, bytes: u64) -> Self {
+        self.max_inflight_bytes.get_or_insert(bytes);
+        self
+    }
+
     /// The live counters of the operation.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress

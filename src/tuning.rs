@@ -5,8 +5,9 @@
 pub(crate) const REQUEST_BYTES: u64 = 4 << 20;
 /// Keys of one request at the most, unless told.
 const KEYS_PER_REQUEST: usize = 64;
-/// Bytes in flight of an export, unless told.
-pub(crate) const EXPORT_INFLIGHT_BYTES: u64 = 48 << 20;
+/// Bytes of one read in flight, unless told: several requests and their decoded batches. More would only be
+/// fresh memory, whose page faults cost more than the longer look-ahead gains.
+pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 /// Connections to one server, unless told.
 pub(crate) const CONNECTIONS: usize = 8;
 
