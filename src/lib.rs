@@ -103,6 +103,9 @@ mod memory;
 mod metrics;
 mod parallel;
 mod pipeline;
+// Read by its tests alone until the readers of chunks and files use it.
+#[cfg_attr(not(test), allow(dead_code))]
+mod ranges;
 mod runtime;
 mod tuning;
 
