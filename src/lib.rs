@@ -109,6 +109,12 @@ mod ranges;
 mod runtime;
 mod tuning;
 
+// The C ABI over all of the above.
+mod ffi;
+
+#[cfg(feature = "mimalloc")]
+mod allocator;
+
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// Below this size the allocator's own reuse is good enough.
 const POOLED_FROM: usize = 1 << 20;
+/// Where [`watched`], the allocator serves what is below this size.
+const WATCHED_BELOW: usize = 1 << 32;
 /// What the pool keeps for later at the most, in bytes.
 const RETAINED: usize = 64 << 20;
 /// Capacities are multiples of this, so that blocks for chunks of similar size can serve each other.
@@ -63,6 +65,14 @@ impl Drop for Pooled {
     }
 }
 
+/// Whether a tool watches the system's allocator: then every block comes from there, and none is kept for later.
+fn watched() -> bool {
+    #[cfg(feature = "mimalloc")]
+    return crate::allocator::is_system();
+    #[cfg(not(feature = "mimalloc"))]
+    false
+}
+
 enum Storage {
     Pooled(Pooled),
     Small(MutableBuffer),
@@ -80,7 +90,7 @@ impl Memory {
     /// # Errors
     /// `RESOURCE_EXHAUSTED` when the system has no memory left.
     pub fn new(len: usize) -> Result<Self> {
-        if len < POOLED_FROM {
+        if len < POOLED_FROM || (len < WATCHED_BELOW && watched()) {
             return Ok(Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len });
         }
         let capacity = len.checked_next_multiple_of(STEP).ok_or_else(|| out_of_memory(len))?;

@@ -69,6 +69,8 @@ options! {
         pub concurrency: usize = 0,
         /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
         pub max_inflight_bytes: Option<Bytes> = None,
+        /// Map the file instead of reading it: its uncompressed columns are used where they lie. It must not change meanwhile.
+        pub mmap: bool = false,
     }
 }
 
@@ -375,12 +377,12 @@ pub(crate) fn read_batches(
     Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
 }
 
-/// Opens an IPC file and starts reading it; see [`IpcFile::open`] for what `mmap` means.
+/// Opens an IPC file and starts reading it; see [`IpcFile::open`] for what the option `mmap` means.
 ///
 /// # Errors
 /// As [`IpcFile::open`] and [`read_file`].
-pub fn open_and_read_file(path: &Path, mmap: bool, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
-    read_file(&Arc::new(IpcFile::open(path, mmap)?), options, ctx)
+pub fn open_and_read_file(path: &Path, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
+    read_file(&Arc::new(IpcFile::open(path, options.mmap)?), options, ctx)
 }
 
 struct FileWork {

@@ -74,13 +74,19 @@ pub(crate) fn available_cores() -> usize {
 /// The runtime, started if need be.
 pub(crate) fn runtime() -> Result<&'static Runtime> {
     let runtime = RUNTIME.get_or_try_init(Runtime::start)?;
-    if runtime.pid != std::process::id() {
-        return Err(Error::new(
+    check_fork()?;
+    Ok(runtime)
+}
+
+/// Fails in a child that was forked after the runtime had started: its threads are not there.
+pub(crate) fn check_fork() -> Result<()> {
+    match RUNTIME.get() {
+        Some(runtime) if runtime.pid != std::process::id() => Err(Error::new(
             ErrorKind::Forked,
             "this process was forked after the library had started its threads: fork before the first call, or exec",
-        ));
+        )),
+        _ => Ok(()),
     }
-    Ok(runtime)
 }
 
 impl Runtime {

@@ -7,4 +7,5 @@ mod bad_input;
 mod docs;
 mod foreign;
 mod golden;
+mod header;
 mod main_job;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 /// Yes-or-no options that the original tool writes with a value.
-const WITH_VALUE: [&str; 1] = ["cluster"];
+const WITH_VALUE: [&str; 2] = ["cluster", "mmap"];
 
 /// How an option is written on the command line.
 enum Form {

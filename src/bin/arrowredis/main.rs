@@ -12,10 +12,6 @@ use std::process::ExitCode;
 
 use session::Session;
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let matches = commands::cli().get_matches();
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(failure::USAGE) };

@@ -29,15 +29,14 @@ EXAMPLES:
 pub fn command(command: Command) -> Command {
     let inp = Arg::new("inp").long("inp").value_name("FILE").required(true);
     let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
-        .arg(inp.help("The Arrow IPC file to read; - reads a whole Arrow IPC stream from standard input"))
-        .arg(args::value_flag::<bool>("mmap", "Map the file into memory rather than read it", Some("on")));
-    args::with_options(command, &FileReadOptions::default(), "Reading").arg(total_timeout_flag())
+        .arg(inp.help("The Arrow IPC file to read; - reads a whole Arrow IPC stream from standard input"));
+    let mapped = FileReadOptions { mmap: true, ..FileReadOptions::default() };
+    args::with_options(command, &mapped, "Reading").arg(total_timeout_flag())
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {
     let options: FileReadOptions = args::options(matches)?;
     args::check_batches(options.batches)?;
-    let mmap = args::value(matches, "mmap")?.unwrap_or(true);
     let inp = args::text(matches, "inp");
     let ctx = session.context(matches)?;
     let (metrics, file_bytes) = if inp == STANDARD {
@@ -47,7 +46,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         let stdin = session.stdin(matches)?;
         (session.watch("Reading", &ctx, || consume_stream(Box::new(stdin)))?, None)
     } else {
-        let file = Arc::new(IpcFile::open(inp, mmap).map_err(Failure::of_input)?);
+        let file = Arc::new(IpcFile::open(inp, options.mmap).map_err(Failure::of_input)?);
         let file_bytes = file.file_bytes();
         (session.watch("Reading from local", &ctx, || read_local(&file, &options, &ctx))?, Some(file_bytes))
     };
@@ -59,7 +58,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     text += &format!("\n{}", throughput(&metrics));
     session.output.say(text)?;
     let mut members = metrics_object(&metrics);
-    members.extend(object(json!({ "inp": inp, "file_bytes": file_bytes, "mmap": mmap })));
+    members.extend(object(json!({ "inp": inp, "file_bytes": file_bytes, "mmap": options.mmap })));
     Ok(members.into())
 }
 
