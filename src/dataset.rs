@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 
 use crate::chunk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::Lease;
-use crate::manifest::Manifest;
+use crate::lease::{Layout, Lease, Leftovers};
+use crate::manifest::{ChunkSummary, Manifest};
 use crate::names;
 use crate::partition::Selection;
 use crate::runtime::Context;
@@ -31,6 +32,15 @@ pub(crate) struct PlannedChunk {
     pub(crate) xxh3: Option<u64>,
     /// Row of the manifest.
     pub(crate) row: Option<usize>,
+}
+
+/// A chunk that the store does not hold as the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenChunk {
+    /// What the manifest says.
+    pub chunk: ChunkSummary,
+    /// The size that the store has instead; `None` where the chunk is missing.
+    pub stored_bytes: Option<u64>,
 }
 
 /// A dataset of a store, at the version that was current when it was opened.
@@ -84,6 +94,31 @@ impl Dataset {
     /// Its index, unless it was opened without one.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_deref()
+    }
+
+    /// Asks the store for every chunk that the manifest lists; returns those that are not there as listed.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a dataset that was opened without a manifest; what the store reports.
+    pub fn check(&self, ctx: &Context) -> Result<Vec<BrokenChunk>> {
+        let Some(manifest) = self.manifest.clone() else {
+            return Err(Error::invalid_argument(format!(
+                "'{}' was opened without a manifest: nothing says which chunks there should be",
+                self.prefix
+            )));
+        };
+        let (store, context) = (self.store.clone(), ctx.clone());
+        ctx.block_on(async move {
+            let chunks: Vec<ChunkSummary> = manifest.chunks().collect();
+            let mut broken = Vec::new();
+            for part in chunks.chunks(KEYS_PER_REQUEST) {
+                let keys: Vec<String> = part.iter().map(|chunk| chunk.key.clone()).collect();
+                let sizes = store.sizes(&keys, &context).await?;
+                let differing = part.iter().zip(sizes).filter(|(chunk, size)| *size != Some(chunk.payload_bytes));
+                broken.extend(differing.map(|(chunk, size)| BrokenChunk { chunk: chunk.clone(), stored_bytes: size }));
+            }
+            Ok(broken)
+        })
     }
 
     /// Whether the version that was opened is still the current one.
@@ -222,14 +257,22 @@ fn expected(ids: &BTreeSet<u32>, batches: u32) -> BTreeMap<u32, BTreeSet<u32>> {
 /// Reads and checks a manifest; `None` where there is none.
 pub(crate) async fn load_manifest(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Option<Manifest>> {
     let key = names::manifest_key(prefix);
-    let Some(bytes) = store.get(&key, ctx).await? else { return Ok(None) };
+    match store.get(&key, ctx).await? {
+        Some(bytes) => decode_manifest(store, prefix, &bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Checks a manifest that was read from a store.
+pub(crate) fn decode_manifest(store: &dyn Store, prefix: &str, bytes: &Buffer) -> Result<Manifest> {
+    let key = names::manifest_key(prefix);
     let named = |e: Error| e.context(format!("'{key}' in {}", store.describe()));
-    let manifest = Manifest::decode(&bytes).map_err(named)?;
+    let manifest = Manifest::decode(bytes).map_err(named)?;
     // A manifest must not lead its readers to keys of another dataset.
     let own = |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
     match manifest.chunks.iter().find(|chunk| !own(&chunk.base)) {
         Some(chunk) => Err(named(Error::corrupt(format!("it lists chunks of another dataset, '{}'", chunk.base)))),
-        None => Ok(Some(manifest)),
+        None => Ok(manifest),
     }
 }
 
@@ -250,6 +293,9 @@ pub struct DatasetSummary {
     pub payload_bytes: Option<u64>,
     /// When it was published; unknown without a manifest.
     pub created_at: Option<String>,
+    /// Chunks under this name that the manifest does not list: of replaced versions in their grace period, and of
+    /// uploads that are under way or dead.
+    pub unlisted_chunks: u64,
     /// Why its manifest could not be read.
     pub problem: Option<String>,
 }
@@ -259,21 +305,26 @@ pub fn list_datasets(store: &Arc<dyn Store>, start: &str, ctx: &Context) -> Resu
     let (store, start, context) = (store.clone(), start.to_string(), ctx.clone());
     ctx.block_on(async move {
         let mut plain = BTreeMap::<String, (BTreeSet<u32>, u64)>::new();
+        let mut stored = BTreeMap::<String, u64>::new();
         let mut published = BTreeSet::new();
         for key in store.list(&start, "", &context).await? {
             if let Some(prefix) = key.strip_suffix(names::MANIFEST_SUFFIX) {
                 published.insert(prefix.to_string());
-            } else if let Some((prefix, _)) = key.split_once(":{part=")
-                && let Some((partition, _)) = names::parse_chunk_key(prefix, &key)
+            } else if let Some((base, _)) = key.split_once(":{part=")
+                && let Some((partition, _)) = names::parse_chunk_key(base, &key)
             {
-                let (partitions, chunks) = plain.entry(prefix.to_string()).or_default();
+                let (partitions, chunks) = plain.entry(base.to_string()).or_default();
                 partitions.insert(partition);
                 *chunks += 1;
+                let prefix = base.split_once('@').map_or(base, |(prefix, _)| prefix);
+                *stored.entry(prefix.to_string()).or_default() += 1;
             }
         }
         let mut summaries = Vec::new();
         for prefix in &published {
-            summaries.push(summary(store.as_ref(), prefix, &context).await?);
+            let mut summary = summary(store.as_ref(), prefix, &context).await?;
+            summary.unlisted_chunks = stored.get(prefix).copied().unwrap_or(0).saturating_sub(summary.chunks);
+            summaries.push(summary);
         }
         // Versions carry an '@' in their keys and belong to a published dataset, or to an upload under way.
         let unpublished = plain.into_iter().filter(|(prefix, _)| !published.contains(prefix) && !prefix.contains('@'));
@@ -285,6 +336,7 @@ pub fn list_datasets(store: &Arc<dyn Store>, start: &str, ctx: &Context) -> Resu
             rows: None,
             payload_bytes: None,
             created_at: None,
+            unlisted_chunks: 0,
             problem: None,
         }));
         summaries.sort_by(|a, b| a.prefix.cmp(&b.prefix));
@@ -301,6 +353,7 @@ async fn summary(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Datas
         rows: None,
         payload_bytes: None,
         created_at: None,
+        unlisted_chunks: 0,
         problem: None,
     };
     match load_manifest(store, prefix, ctx).await {
@@ -320,8 +373,8 @@ async fn summary(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Datas
     Ok(summary)
 }
 
-/// Deletes a dataset: its manifest first, so that nobody sees half of it, then its chunks, published or not.
-/// Nothing else is touched. Returns how many chunks were deleted.
+/// Deletes a dataset: its manifest first, so that nobody sees half of it, then its chunks, published or not, of
+/// all its versions. Nothing else is touched. Returns how many chunks were deleted.
 ///
 /// # Errors
 /// `NOT_FOUND` when there is nothing under that prefix; `CONFLICT` while it is being written.
@@ -329,9 +382,11 @@ pub fn delete_dataset(store: &Arc<dyn Store>, prefix: &str, ctx: &Context) -> Re
     names::check_prefix(prefix)?;
     let (store, prefix, context) = (store.clone(), prefix.to_string(), ctx.clone());
     ctx.block_on(async move {
-        let lease = Lease::acquire(&store, &prefix, &context).await?;
+        let lease = Lease::acquire(&store, &prefix, Layout::Versioned, &context).await?;
         let deleted = delete_under_lease(store.as_ref(), &prefix, &context).await;
-        lease.release(&context).await?;
+        // What dead writers left went as well.
+        let left = if deleted.is_ok() { Leftovers::default() } else { lease.leftovers().clone() };
+        lease.release(left, &context).await?;
         deleted
     })
 }

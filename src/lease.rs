@@ -1,7 +1,10 @@
 //! The writer's lease: of two writers of one dataset, one is told so before it does harm.
 //!
 //! `PREFIX:upload` names the upload that writes. The key itself never expires, so that a dead writer leaves a
-//! tombstone by which its chunks can be found; the lease within it ends by the store's clock.
+//! tombstone by which its chunks can be found; the lease within it ends by the store's clock. What the value
+//! says, and what a takeover makes of it, is in [`record`].
+
+mod record;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,44 +12,28 @@ use std::time::Duration;
 
 use arrow::buffer::Buffer;
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::error::{Error, Result};
+use crate::dataset::load_manifest;
+use crate::error::{Error, ErrorKind, Result};
 use crate::names;
 use crate::runtime::{Context, runtime};
 use crate::store::{Store, StoreExt};
+use record::Record;
+pub(crate) use record::{Layout, Leftovers, Publishing, Retired, Version};
 
 /// How long a lease holds without renewal.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often it is renewed: two renewals may fail before it ends.
 const RENEWAL: Duration = Duration::from_secs(10);
 
-/// The value of the lease's key, as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Record {
-    format_version: u32,
-    upload_id: String,
-    /// Milliseconds since 1970 by the store's clock.
-    expires_at_ms: u64,
-    /// Uploads that died and whose chunks may still be there.
-    #[serde(default)]
-    dead_uploads: Vec<String>,
-}
-
-impl Record {
-    fn encode(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|e| Error::internal(format!("a lease cannot be written: {e}")))
-    }
-}
-
 /// A held lease. Renewed in the background until it is released or dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     shared: Arc<Shared>,
     upload_id: String,
-    took_over: bool,
+    leftovers: Leftovers,
     renewal: JoinHandle<()>,
 }
 
@@ -69,25 +56,18 @@ impl Lease {
     ///
     /// # Errors
     /// `CONFLICT` while another writer holds it.
-    pub(crate) async fn acquire(store: &Arc<dyn Store>, prefix: &str, ctx: &Context) -> Result<Lease> {
+    pub(crate) async fn acquire(store: &Arc<dyn Store>, prefix: &str, layout: Layout, ctx: &Context) -> Result<Lease> {
         let key = names::upload_key(prefix);
         let now = store.now_ms(ctx).await?;
-        let mut record = Record {
-            format_version: crate::FORMAT_VERSION,
-            upload_id: new_upload_id(),
-            expires_at_ms: now + LEASE.as_millis() as u64,
-            dead_uploads: Vec::new(),
-        };
-        let took_over = if store.put_if_absent(&key, &record.encode()?, ctx).await? {
-            false
-        } else {
-            take_over(store.as_ref(), &key, prefix, &mut record, now, ctx).await?
-        };
-        let upload_id = record.upload_id.clone();
+        let mut record = Record::new(new_upload_id(), layout, now + LEASE.as_millis() as u64);
+        if !store.put_if_absent(&key, &record.encode()?, ctx).await? {
+            take_over(store.as_ref(), &key, prefix, &mut record, now, ctx).await?;
+        }
+        let (upload_id, leftovers) = (record.upload_id.clone(), record.leftovers.clone());
         let shared =
             Arc::new(Shared { store: store.clone(), key, current: Mutex::new(record), lost: AtomicBool::new(false) });
         let renewal = runtime()?.spawn(renew_forever(shared.clone(), ctx.clone()));
-        Ok(Lease { shared, upload_id, took_over, renewal })
+        Ok(Lease { shared, upload_id, leftovers, renewal })
     }
 
     /// The name of the upload that holds the lease.
@@ -95,9 +75,9 @@ impl Lease {
         &self.upload_id
     }
 
-    /// Whether a dead writer's lease was taken over: then its chunks may still be there.
-    pub(crate) fn took_over(&self) -> bool {
-        self.took_over
+    /// What earlier writers left behind, as far as it was on record when the lease was taken.
+    pub(crate) fn leftovers(&self) -> &Leftovers {
+        &self.leftovers
     }
 
     /// Fails with `CONFLICT` unless the lease is still ours, by the store's word.
@@ -114,11 +94,25 @@ impl Lease {
         Err(self.shared.lost_error())
     }
 
-    /// Gives the lease back: nothing of this upload needs to be found later.
-    pub(crate) async fn release(self, ctx: &Context) -> Result<()> {
+    /// Puts on record what is about to be published, so that whoever finds this upload dead can finish the work.
+    /// Fails like [`Lease::check`], which it includes.
+    pub(crate) async fn announce(&self, publishing: Publishing, ctx: &Context) -> Result<()> {
+        let mut record = self.shared.current.lock().await;
+        let announced = Record { publishing: Some(publishing), ..record.clone() };
+        if self.shared.lost.load(Ordering::Acquire) || !self.shared.replace(&record, Some(&announced), ctx).await? {
+            self.shared.lost.store(true, Ordering::Release);
+            return Err(self.shared.lost_error());
+        }
+        *record = announced;
+        Ok(())
+    }
+
+    /// Gives the lease back. The key goes, unless something is left to be found later.
+    pub(crate) async fn release(self, left: Leftovers, ctx: &Context) -> Result<()> {
         self.renewal.abort();
         let record = self.shared.current.lock().await;
-        self.shared.store.replace_if(&self.shared.key, &record.encode()?, None, ctx).await?;
+        let tombstone = (!left.is_empty()).then(|| record.released(left));
+        self.shared.replace(&record, tombstone.as_ref(), ctx).await?;
         Ok(())
     }
 }
@@ -137,8 +131,14 @@ impl Shared {
             self.store.describe()
         ))
     }
+
+    async fn replace(&self, old: &Record, new: Option<&Record>, ctx: &Context) -> Result<bool> {
+        let new = new.map(Record::encode).transpose()?.map(|new| vec![Buffer::from_vec(new)]);
+        self.store.replace_if(&self.key, &old.encode()?, new, ctx).await
+    }
 }
 
+/// Takes a lease whose time is over, with all that its record says.
 async fn take_over(
     store: &dyn Store,
     key: &str,
@@ -146,7 +146,7 @@ async fn take_over(
     record: &mut Record,
     now: u64,
     ctx: &Context,
-) -> Result<bool> {
+) -> Result<()> {
     let conflict = |who: String| {
         Error::conflict(format!(
             "'{prefix}' in {} is being written by another upload{who}: wait for it, or choose another prefix",
@@ -155,22 +155,57 @@ async fn take_over(
     };
     let Some(held) = store.get(key, ctx).await? else {
         // Released between our two requests: its writer has just finished.
-        return if store.put_if_absent(key, &record.encode()?, ctx).await? {
-            Ok(false)
-        } else {
-            Err(conflict(String::new()))
+        return match store.put_if_absent(key, &record.encode()?, ctx).await? {
+            true => Ok(()),
+            false => Err(conflict(String::new())),
         };
     };
-    let other: Record = serde_json::from_slice(&held)
-        .map_err(|_| Error::corrupt(format!("'{key}' in {} is not the lease of an upload", store.describe())))?;
+    let other = Record::decode(&held)
+        .ok_or_else(|| Error::corrupt(format!("'{key}' in {} is not the lease of an upload", store.describe())))?;
     if other.expires_at_ms > now {
         let seconds = (other.expires_at_ms - now).div_ceil(1000);
         return Err(conflict(format!(" ({}, whose lease ends in {seconds} s unless renewed)", other.upload_id)));
     }
-    record.dead_uploads = other.dead_uploads;
-    record.dead_uploads.push(other.upload_id);
+    let published = published_upload(store, prefix, ctx).await?;
+    let manifest_expires_at = other.unfinished_expiry(published.as_deref());
+    record.leftovers = other.into_leftovers(published.as_deref(), now);
     let new = vec![Buffer::from_vec(record.encode()?)];
-    if store.replace_if(key, &held, Some(new), ctx).await? { Ok(true) } else { Err(conflict(String::new())) }
+    if !store.replace_if(key, &held, Some(new), ctx).await? {
+        return Err(conflict(String::new()));
+    }
+    if let Some(unix_ms) = manifest_expires_at {
+        store.expire_at(&[names::manifest_key(prefix)], unix_ms, ctx).await?;
+    }
+    Ok(())
+}
+
+/// The upload that readers see now. One whose manifest cannot be read is not known.
+async fn published_upload(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Option<String>> {
+    match load_manifest(store, prefix, ctx).await {
+        Ok(manifest) => Ok(manifest.map(|manifest| manifest.upload_id)),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the lease's key of a dataset says: whether a writer holds it now, and nothing if it is no lease.
+pub(crate) async fn holder(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Option<Holder>> {
+    let Some(held) = store.get(&names::upload_key(prefix), ctx).await? else { return Ok(None) };
+    let Some(record) = Record::decode(&held) else { return Ok(None) };
+    let now = store.now_ms(ctx).await?;
+    Ok(Some(match record.expires_at_ms > now {
+        true => Holder::Alive(record.upload_id),
+        false => Holder::Gone,
+    }))
+}
+
+/// Who holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A writer whose time is not over.
+    Alive(String),
+    /// Nobody any more: the key is a tombstone.
+    Gone,
 }
 
 async fn renew_forever(shared: Arc<Shared>, ctx: Context) {
@@ -193,7 +228,6 @@ async fn renew_forever(shared: Arc<Shared>, ctx: Context) {
 async fn renew(shared: &Shared, record: &Record, ctx: &Context) -> Result<Option<Record>> {
     let now = shared.store.now_ms(ctx).await?;
     let renewed = Record { expires_at_ms: now + LEASE.as_millis() as u64, ..record.clone() };
-    let new = vec![Buffer::from_vec(renewed.encode()?)];
-    let replaced = shared.store.replace_if(&shared.key, &record.encode()?, Some(new), ctx).await?;
+    let replaced = shared.replace(record, Some(&renewed), ctx).await?;
     Ok(replaced.then_some(renewed))
 }

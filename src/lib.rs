@@ -21,7 +21,7 @@
 //! 2. **Publish.** [`split()`] writes one chunk for each batch to a store, and the manifest last: that is the
 //!    moment at which the dataset exists.
 //! 3. **Store.** [`store::open`] takes a URL: Redis over TCP, TLS or a Unix socket, a directory, or memory.
-//!    [`list_datasets`] and [`delete_dataset`] look after what is in it.
+//!    [`list_datasets`], [`delete_dataset`] and [`collect_garbage`] look after what is in it.
 //! 4. **Read.** [`Dataset::open`] reads the manifest. [`read()`] hands out the batches of the wanted partitions
 //!    and columns, in order, while later ones are fetched and decoded; [`read_to_file`] and [`read_to_stream`]
 //!    write them. [`read_file`] does the same with a local file.
@@ -94,6 +94,7 @@ pub mod store;
 
 // The verbs, over any store.
 mod export;
+mod garbage;
 mod read;
 mod split;
 mod verify;
@@ -125,9 +126,10 @@ pub mod fuzzing;
 struct Readme;
 
 pub use codec::Codec;
-pub use dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};
+pub use dataset::{BrokenChunk, Dataset, DatasetSummary, delete_dataset, list_datasets};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{WriteReport, read_to_file, read_to_stream};
+pub use garbage::{CollectedDataset, GarbageReport, collect_garbage};
 pub use generate::{GenerateOptions, GeneratedReader, Generator, generate_file, generate_to_stream};
 pub use ipc_file::IpcFile;
 pub use ipc_stream::IpcStreamReader;

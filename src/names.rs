@@ -27,6 +27,11 @@ pub(crate) fn chunk_key(base: &str, partition: u32, batch: u32) -> String {
     format!("{base}:{{part={partition:05}}}:batch={batch:05}")
 }
 
+/// What the keys of a version's chunks start with.
+pub(crate) fn version_base(prefix: &str, upload_id: &str) -> String {
+    format!("{prefix}@{upload_id}")
+}
+
 /// What the keys of all chunks of a base start with.
 pub(crate) fn chunk_key_start(base: &str) -> String {
     format!("{base}:{{part=")
@@ -50,8 +55,11 @@ pub(crate) const MANIFEST_SUFFIX: &str = ":manifest";
 
 /// The key of the writer's lease.
 pub(crate) fn upload_key(prefix: &str) -> String {
-    format!("{prefix}:upload")
+    format!("{prefix}{UPLOAD_SUFFIX}")
 }
+
+/// What the keys of leases end with.
+pub(crate) const UPLOAD_SUFFIX: &str = ":upload";
 
 #[cfg(test)]
 mod tests {

@@ -189,6 +189,9 @@ pub(crate) fn block_signals() {
     }
 }
 
+/// What is left to work that must not be cut short, so that the call still ends close to its deadline.
+const AFTER_DEADLINE: Duration = Duration::from_millis(50);
+
 /// What bounds one operation and what it reports: deadline, cancel token, counters, share of the budget.
 ///
 /// Clones belong to the same operation. A context serves one operation; its clock starts when it is made.
@@ -295,6 +298,25 @@ impl Context {
             () = self.cancel.cancelled() => Err(cancelled()),
             () = deadline => Err(timed_out(self.timeout.map(|t| t.1).unwrap_or_default())),
             result = future => result,
+        }
+    }
+
+    /// Resolves when the operation should have come back by now: shortly after its deadline, or so long after it
+    /// was cancelled. For work that must not be cut short, as its outcome would then be unknown.
+    pub(crate) async fn overdue(&self, after_cancel: Duration) -> Error {
+        let deadline = async {
+            match self.timeout {
+                Some((deadline, _)) => tokio::time::sleep_until((deadline + AFTER_DEADLINE).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let cancel = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(after_cancel).await;
+        };
+        tokio::select! {
+            () = deadline => timed_out(self.timeout.map(|t| t.1).unwrap_or_default()),
+            () = cancel => cancelled(),
         }
     }
 

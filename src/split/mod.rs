@@ -1,20 +1,24 @@
 //! The split verb: from a file, an IPC stream or any batches to the chunks of a dataset.
 //!
 //! A thread of its own reads the [`source`]; the [`writer`] encodes on the CPU pool, where anything needs to
-//! be encoded, and writes groups of chunks to the store, within the byte budget; the manifest is published
-//! last, under the lease.
+//! be encoded, and writes groups of chunks to the store, within the byte budget, while [`preflight`] looks
+//! whether the server has room for them; the manifest is published last, under the lease ([`publish`]).
 
+mod preflight;
+mod publish;
 mod source;
 mod writer;
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatchReader;
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::ipc_file::{IpcFile, PartitionBy};
+use crate::lease::Layout;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::options::{Bytes, options, words};
@@ -48,6 +52,12 @@ options! {
         pub repartition: bool = false,
         /// Replace a dataset that exists. It is gone from the first write on.
         pub overwrite: bool = false,
+        /// Publish a version of its own, which replaces what exists in one moment; readers keep the version that they opened.
+        pub versioned: bool = false,
+        /// How long the chunks of a replaced version stay for those who read it; on stores without expiry until gc finds that time over.
+        pub grace_period: Duration = Duration::from_secs(600),
+        /// Time after which the dataset vanishes from the store; never unless given.
+        pub ttl: Option<Duration> = None,
         /// When the manifest gets minimum, maximum and null count of columns.
         pub statistics: Statistics = Statistics::Auto,
         /// Columns that get statistics at the most.
@@ -92,15 +102,22 @@ pub struct SplitReport {
     pub partitions: u64,
     /// Chunks that were copied byte for byte rather than encoded anew.
     pub chunks_copied: u64,
+    /// The upload that was replaced.
+    pub replaced: Option<String>,
+    /// What the server's memory and settings may do to the dataset, for a person.
+    pub warnings: Vec<String>,
 }
 
 /// Writes a dataset to a store and publishes it.
 ///
 /// Readers see the dataset when its manifest is written, which is last. Until then, and after any error, there
-/// is none under that prefix; what was written is removed again.
+/// is none under that prefix (in the versioned layout: the old version, untouched); what was written is removed
+/// again. When the context's time is up, removing goes on in the background.
 ///
 /// # Errors
-/// `ALREADY_EXISTS` unless overwriting was asked for; `CONFLICT` when another writer is at it;
+/// `ALREADY_EXISTS` in the plain layout unless overwriting was asked for; `CONFLICT` when another writer is at it;
+/// `UNSUPPORTED` for a time to live where the store has no expiry; `TIMEOUT` or `UNAVAILABLE` saying so when it
+/// could not be found out whether the dataset was published;
 /// `INVALID_ARGUMENT` for a batch that holds several partitions, naming it; `CORRUPT` and `UNSUPPORTED` for
 /// input that cannot be used; what the store reports, naming the chunk.
 pub fn split(
@@ -114,6 +131,7 @@ pub fn split(
     if options.batches == Some(0) {
         return Err(Error::invalid_argument("option 'batches' cannot be 0: a partition has at least one batch"));
     }
+    check_ttl(store.as_ref(), options)?;
     let ctx = match options.max_inflight_bytes {
         Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
         None => ctx.clone(),
@@ -133,10 +151,29 @@ pub fn split(
         upload_id: published.upload_id,
         partitions: published.partitions,
         chunks_copied: published.chunks_copied,
+        replaced: published.replaced,
+        warnings: published.warnings,
     })
 }
 
+fn check_ttl(store: &dyn Store, options: &SplitOptions) -> Result<()> {
+    match options.ttl {
+        Some(ttl) if ttl < Duration::from_millis(1) => {
+            Err(Error::invalid_argument("option 'ttl' cannot be 0: leave it out for a dataset that stays"))
+        }
+        Some(_) if !store.capabilities().expiry => Err(Error::unsupported(format!(
+            "option 'ttl' cannot be used with {}, where keys do not expire: leave it out, and delete the dataset in time",
+            store.describe()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 impl SplitOptions {
+    fn layout(&self) -> Layout {
+        if self.versioned { Layout::Versioned } else { Layout::Plain }
+    }
+
     fn partition_by(&self) -> PartitionBy<'_> {
         PartitionBy { column: &self.partition_column, batches: self.batches }
     }

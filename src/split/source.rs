@@ -163,6 +163,8 @@ pub(super) struct PlanFacts {
     pub(super) partition_column: Option<(String, DataType)>,
     pub(super) statistics_columns: Vec<usize>,
     pub(super) places: Option<Vec<(u32, u32)>>,
+    /// Bytes of the input, where known.
+    pub(super) expected_bytes: Option<u64>,
 }
 
 impl Items {
@@ -176,6 +178,7 @@ impl Items {
             partition_column: plan.partition_column.clone(),
             statistics_columns: plan.statistics_columns,
             places: plan.places,
+            expected_bytes: plan.expected.map(|(_, bytes)| bytes),
         };
         let assigner = Assigner::new(&plan.schema, plan.partition_column, options);
         let (input, ctx) = (plan.input, ctx.clone());

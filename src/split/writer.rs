@@ -1,21 +1,22 @@
 //! Writing the chunks and publishing them.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::preflight;
+use super::publish::{Before, Failure, Published, check_target, clean_up, publish, tidy};
 use super::source::{Content, Item, Items, PlanFacts, decode_frames};
 use super::{SplitOptions, Statistics};
 use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, Frame, PayloadIndex};
 use crate::codec::Codec;
-use crate::dataset::{KEYS_PER_REQUEST, delete_keys, load_manifest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ipc_file::codec_of;
-use crate::lease::Lease;
-use crate::manifest::{self, ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
+use crate::lease::{Layout, Lease, Version};
+use crate::manifest::{ChunkEntry, ManifestBuilder};
 use crate::metrics::{Progress, batch_bytes};
 use crate::names;
 use crate::partition::PartitionValue;
@@ -28,15 +29,10 @@ use crate::tuning;
 const WINDOW_BYTES: u64 = 64 << 20;
 /// How many chunks may be.
 const WINDOW_CHUNKS: usize = 512;
-/// How long cleaning up after a failure may take.
-const CLEANUP_SECONDS: u64 = 15;
-
-/// What was published.
-pub(super) struct Published {
-    pub(super) upload_id: String,
-    pub(super) partitions: u64,
-    pub(super) chunks_copied: u64,
-}
+/// How long cleaning up after a failure may take, and publishing after a cancel.
+const CLEANUP: Duration = Duration::from_secs(15);
+/// How long writes that are under way may take to end before what was written is removed.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Writes all items and publishes them; after an error nothing of the upload is left, if the store lets us.
 pub(super) async fn upload(
@@ -46,63 +42,59 @@ pub(super) async fn upload(
     options: SplitOptions,
     ctx: Context,
 ) -> Result<Published> {
-    let lease = ctx.guard(Lease::acquire(&store, &prefix, &ctx)).await?;
+    let lease = ctx.guard(Lease::acquire(&store, &prefix, options.layout(), &ctx)).await?;
+    let upload_id = lease.upload_id().to_string();
     let mut upload = Upload {
-        shared: Arc::new(Shared::new(&items.plan, store, prefix, options, ctx.clone())?),
+        shared: Arc::new(Shared::new(&items.plan, &lease, store, prefix, options, ctx.clone())?),
         index: ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema),
-        old_keys: Vec::new(),
+        before: Before::default(),
+        running: JoinSet::new(),
     };
-    let written = ctx.guard(upload.write(&mut items, &lease)).await;
-    // Publishing is not cut short: it has one outcome, and that is what the caller hears.
-    let published = match written {
-        Ok(()) => upload.publish(&items.plan, &lease).await,
-        Err(error) => Err(Failure { error, outcome_known: true }),
-    };
-    drop(items);
-    match published {
-        Ok(published) => {
-            upload.remove_surplus().await;
-            if let Err(error) = lease.release(&ctx).await {
-                tracing::warn!(%error, "the lease could not be released; it ends by itself");
-            }
-            Ok(published)
-        }
-        Err(failure) => {
-            upload.clean_up(lease, &failure).await;
-            Err(failure.error)
-        }
+    let shared = upload.shared.clone();
+    let expected_bytes = items.plan.expected_bytes;
+    let preflight = async { Ok(preflight::warnings(shared.store.as_ref(), expected_bytes, &shared.ctx).await) };
+    let written = ctx.guard(async { futures::try_join!(upload.write(&mut items, &lease), preflight) }).await;
+    let Items { plan, receiver } = items;
+    drop(receiver);
+    let failed = written.as_ref().err().cloned();
+    // What follows is not cut short: it has one outcome, and that is what the caller hears, if there is time.
+    let end = runtime()?.spawn(async move {
+        let written = written.map(|((), warnings)| warnings);
+        upload.end(&plan, lease, written).await
+    });
+    tokio::select! {
+        ended = end => ended.unwrap_or_else(|e| Err(Error::internal(format!("an upload ended without a result: {e}")))),
+        late = ctx.overdue(CLEANUP) => Err(failed.unwrap_or_else(|| late.context(format_args!(
+            "publishing '{}': whether it was published is not known yet (upload {upload_id})", shared.prefix
+        )))),
     }
 }
 
-struct Failure {
-    error: Error,
-    /// Whether it is certain that nothing was published.
-    outcome_known: bool,
-}
-
 /// What every task of the upload needs.
-struct Shared {
-    store: Arc<dyn Store>,
-    prefix: String,
-    base: Arc<str>,
-    options: SplitOptions,
-    ctx: Context,
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) prefix: String,
+    /// What the keys of the chunks start with.
+    pub(super) base: Arc<str>,
+    pub(super) options: SplitOptions,
+    pub(super) ctx: Context,
     decoder: ChunkDecoder,
     statistics_columns: Vec<usize>,
-    chunks_copied: AtomicU64,
+    pub(super) chunks_copied: AtomicU64,
     /// Keys that this upload has written or tried to: what cleaning up may delete.
     touched: Mutex<Vec<String>>,
     /// The schema message that the chunks carry.
-    schema_frame: OnceLock<Frame>,
+    pub(super) schema_frame: OnceLock<Frame>,
 }
 
 impl Shared {
-    fn touched(&self) -> Vec<String> {
+    pub(super) fn touched(&self) -> Vec<String> {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn new(
         plan: &PlanFacts,
+        lease: &Lease,
         store: Arc<dyn Store>,
         prefix: String,
         options: SplitOptions,
@@ -111,7 +103,10 @@ impl Shared {
         let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         Ok(Shared {
             store,
-            base: Arc::from(prefix.as_str()),
+            base: match options.layout() {
+                Layout::Plain => Arc::from(prefix.as_str()),
+                Layout::Versioned => Arc::from(names::version_base(&prefix, lease.upload_id())),
+            },
             prefix,
             options,
             ctx,
@@ -142,18 +137,19 @@ struct Encoded {
 struct Upload {
     shared: Arc<Shared>,
     index: ManifestBuilder,
-    /// Keys of the dataset that is being replaced.
-    old_keys: Vec<String>,
+    before: Before,
+    running: JoinSet<Result<Vec<Written>>>,
 }
 
 impl Upload {
     async fn write(&mut self, items: &mut Items, lease: &Lease) -> Result<()> {
-        self.check_target(items, lease).await?;
         let shared = self.shared.clone();
+        self.before = check_target(&shared, items, lease).await?;
+        let check_absent =
+            items.plan.places.is_none() && shared.options.layout() == Layout::Plain && !lease.leftovers().dead_plain;
         let share = shared.ctx.budget_share()?;
         let slots = Arc::new(Semaphore::new(shared.options.max_inflight.max(1)));
         let max_items = tuning::keys_per_request(shared.options.pipeline).min(shared.options.max_inflight.max(1));
-        let mut running: JoinSet<Result<Vec<Written>>> = JoinSet::new();
         let mut window = Window::default();
         let mut next = None;
         loop {
@@ -177,17 +173,17 @@ impl Upload {
             let permit = share.acquire(group_bytes).await;
             let slot = slots.clone().acquire_many_owned(group.len() as u32).await;
             let slot = slot.map_err(|_| Error::internal("a closed semaphore"))?;
-            while let Some(ended) = running.try_join_next() {
+            while let Some(ended) = self.running.try_join_next() {
                 self.collect(ended)?;
             }
-            let (shared, check_absent) = (shared.clone(), items.plan.places.is_none() && !lease.took_over());
-            running.spawn(async move {
+            let shared = shared.clone();
+            self.running.spawn(async move {
                 let written = write_group(&shared, group, permit, check_absent).await;
                 drop(slot);
                 written
             });
         }
-        while let Some(ended) = running.join_next().await {
+        while let Some(ended) = self.running.join_next().await {
             self.collect(ended)?;
         }
         Ok(())
@@ -201,112 +197,50 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes sure that nothing is overwritten that should not be; removes the old manifest if it may be.
-    async fn check_target(&mut self, items: &Items, lease: &Lease) -> Result<()> {
-        let Shared { store, prefix, options, ctx, base, .. } = self.shared.as_ref();
-        let manifest_key = names::manifest_key(prefix);
-        let exists = store.sizes(std::slice::from_ref(&manifest_key), ctx).await?[0].is_some();
-        if exists && !options.overwrite {
-            return Err(Error::already_exists(format!(
-                "dataset '{prefix}' exists in {}: choose another prefix, or replace it (--overwrite)",
-                store.describe()
-            )));
-        }
-        if options.overwrite {
-            self.old_keys = old_chunk_keys(store.as_ref(), prefix, exists, ctx).await?;
-            lease.check(ctx).await?;
-            // Readers must not find a manifest whose chunks are being replaced.
-            store.delete(&[manifest_key], ctx).await?;
-        } else if let (Some(places), false) = (&items.plan.places, lease.took_over()) {
-            let keys: Vec<String> = places.iter().map(|(p, b)| names::chunk_key(base, *p, *b)).collect();
-            for keys in keys.chunks(KEYS_PER_REQUEST) {
-                check_absent(self.shared.as_ref(), keys).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the manifest, the moment at which the dataset begins to exist.
-    async fn publish(&mut self, plan: &PlanFacts, lease: &Lease) -> std::result::Result<Published, Failure> {
-        let sure = |error: Error| Failure { error, outcome_known: true };
+    /// Publishes what was written and tidies up, or cleans up.
+    async fn end(mut self, plan: &PlanFacts, lease: Lease, written: Result<Vec<String>>) -> Result<Published> {
         let shared = self.shared.clone();
-        let Shared { store, prefix, ctx, .. } = shared.as_ref();
-        lease.check(ctx).await.map_err(sure)?;
-        let manifest = self.manifest(plan, lease).map_err(sure)?;
-        let bytes = manifest.encode().map_err(sure)?;
-        let key = names::manifest_key(prefix);
-        let put = store.put_if_absent(&key, &bytes, ctx).await;
-        let ours = match put {
-            Ok(created) => created,
-            // The reply was lost, perhaps after the deed: the store knows.
-            Err(error) => match load_manifest(store.as_ref(), prefix, ctx).await {
-                Ok(found) if found.as_ref().is_some_and(|m| m.upload_id == manifest.upload_id) => true,
-                Ok(_) => return Err(sure(error.context(format!("publishing '{prefix}'")))),
-                Err(_) => {
-                    let error = error.context(format!(
-                        "publishing '{prefix}': whether it was published could not be found out (upload {})",
-                        manifest.upload_id
-                    ));
-                    return Err(Failure { error, outcome_known: false });
-                }
-            },
-        };
-        if !ours {
-            return Err(sure(Error::conflict(format!(
-                "another writer published '{prefix}' in {} meanwhile: nothing was published by this upload",
-                store.describe()
-            ))));
-        }
-        let partitions = manifest.partitions().map_err(|error| Failure { error, outcome_known: false })?.len() as u64;
-        Ok(Published {
-            upload_id: manifest.upload_id,
-            partitions,
-            chunks_copied: self.shared.chunks_copied.load(Relaxed),
-        })
-    }
-
-    fn manifest(&mut self, plan: &PlanFacts, lease: &Lease) -> Result<Manifest> {
-        let schema_frame = match (self.shared.schema_frame.get(), &plan.schema_frame) {
-            (Some(written), _) => written.clone(),
-            (None, Some(frame)) => frame.detached(),
-            (None, None) => chunk::encode_schema(&plan.schema)?,
-        };
         let index = std::mem::replace(&mut self.index, ManifestBuilder::new(&[], &plan.schema));
-        index.finish(ManifestHeader {
-            upload_id: lease.upload_id().to_string(),
-            created_at: manifest::now(),
-            compression: self.shared.options.compression,
-            schema_frame,
-            partition_column: plan.partition_column.clone(),
-        })
-    }
-
-    /// Chunks of the replaced dataset that the new one does not have go last.
-    async fn remove_surplus(&self) {
-        let new: HashSet<String> = self.shared.touched().into_iter().collect();
-        let surplus: Vec<String> = self.old_keys.iter().filter(|key| !new.contains(*key)).cloned().collect();
-        if let Err(error) = delete_keys(self.shared.store.as_ref(), &surplus, &self.shared.ctx).await {
-            tracing::warn!(%error, chunks = surplus.len(), "chunks of the replaced dataset could not be deleted");
+        let published = match written {
+            Ok(warnings) => publish(&shared, index, plan, &lease, &self.before)
+                .await
+                .map(|published| Published { warnings, ..published }),
+            Err(error) => Err(Failure::sure(error)),
+        };
+        match published {
+            Ok(published) => {
+                let left = tidy(&shared, &self.before, &lease).await;
+                if let Err(error) = lease.release(left, &shared.ctx).await {
+                    tracing::warn!(%error, "the lease could not be released; it ends by itself");
+                }
+                Ok(published)
+            }
+            Err(failure) => {
+                self.clean_up(lease, &failure).await;
+                Err(failure.error)
+            }
         }
     }
 
     /// Removes what this upload wrote. Where that fails the lease stays behind as a tombstone.
-    async fn clean_up(&self, lease: Lease, failure: &Failure) {
-        let Shared { store, ctx, prefix, .. } = self.shared.as_ref();
+    async fn clean_up(&mut self, lease: Lease, failure: &Failure) {
         if !failure.outcome_known {
             return;
         }
-        let keep = failure.error.kind() == ErrorKind::Conflict;
-        let touched = self.shared.touched();
+        let (shared, before) = (self.shared.clone(), &self.before);
+        // A write that is cut short may still reach the store after its key was deleted.
+        let settled = tokio::time::timeout(SETTLE, async { while self.running.join_next().await.is_some() {} }).await;
+        self.running.shutdown().await;
         let work = async {
-            if !keep {
-                delete_keys(store.as_ref(), &touched, ctx).await?;
+            let mut left = clean_up(&shared, before, &lease, &failure.error).await?;
+            if settled.is_err() {
+                left.add_dead(Version { upload_id: lease.upload_id().to_string(), layout: shared.options.layout() });
             }
-            lease.release(ctx).await
+            lease.release(left, &shared.ctx).await
         };
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(CLEANUP_SECONDS), work).await;
-        if !matches!(ended, Ok(Ok(()))) {
-            tracing::warn!(prefix, chunks = touched.len(), "an unfinished upload could not be removed");
+        if !matches!(tokio::time::timeout(CLEANUP, work).await, Ok(Ok(()))) {
+            let (prefix, chunks) = (&shared.prefix, shared.touched().len());
+            tracing::warn!(prefix, chunks, "an unfinished upload could not be removed: gc does it later");
         }
     }
 }
@@ -331,26 +265,8 @@ impl Window {
     }
 }
 
-async fn old_chunk_keys(store: &dyn Store, prefix: &str, has_manifest: bool, ctx: &Context) -> Result<Vec<String>> {
-    if has_manifest {
-        match load_manifest(store, prefix, ctx).await {
-            Ok(Some(manifest)) => {
-                let key = |c: &ChunkEntry| names::chunk_key(&c.base, c.partition, c.batch);
-                return Ok(manifest.chunks.iter().map(key).collect());
-            }
-            Ok(None) => {}
-            // A manifest that cannot be read must not keep its dataset from being replaced.
-            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {}
-            Err(e) => return Err(e),
-        }
-    }
-    let mut keys = store.list(&names::chunk_key_start(prefix), "", ctx).await?;
-    keys.retain(|key| names::parse_chunk_key(prefix, key).is_some());
-    Ok(keys)
-}
-
 /// Data without a manifest is data all the same.
-async fn check_absent(shared: &Shared, keys: &[String]) -> Result<()> {
+pub(super) async fn check_absent(shared: &Shared, keys: &[String]) -> Result<()> {
     let sizes = shared.store.sizes(keys, &shared.ctx).await?;
     match keys.iter().zip(sizes).find(|(_, size)| size.is_some()) {
         Some((key, _)) => Err(Error::already_exists(format!(

@@ -260,3 +260,33 @@ fn the_demo_removes_what_it_made() {
     program.ok(&["demo", "--rows", "100", "--store", "STORE"]);
     assert!(program.keys().is_empty());
 }
+
+#[test]
+fn versions_replace_each_other_and_gc_and_check_tell_what_is_there() {
+    let program = Program::new();
+    program.generate();
+    let split = ["split", "--inp", "data.arrow", "--prefix", "p", "--store", "STORE", "--versioned"];
+    let first = program.ok(&[&split[..], &["--json"]].concat()).json();
+    let id = first["upload_id"].as_str().unwrap();
+    let run = program.ok(&split);
+    assert!(run.stdout.contains(&format!("   Replaced: {id}\n")) && run.stdout.contains("under 'p@"), "{run:#?}");
+    assert!(program.ok(&["ls", "--store", "STORE"]).stdout.contains("(+ 6 chunks unlisted)"));
+    let gc = program.ok(&["gc", "--store", "STORE"]);
+    assert!(gc.stdout.contains("Removed 0 chunks of dead uploads from file:///"), "{gc:#?}");
+    assert!(gc.stdout.contains("VERSIONS IN GRACE\np ") && gc.stdout.trim_end().ends_with(" 1"), "{gc:#?}");
+    let last = program.ok(&[&split[..], &["--grace-period", "0", "--json"]].concat()).json();
+    let current = last["upload_id"].as_str().unwrap();
+    assert!(program.ok(&["gc", "other", "--store", "STORE"]).stdout.starts_with("no dead uploads in file:///"));
+    let check = ["info", "p", "--store", "STORE", "--check"];
+    assert!(program.ok(&check).stdout.contains("✅ The store holds all of 6 chunks"));
+    let chunk = std::fs::read_dir(program.path("store")).unwrap().map(|entry| entry.unwrap().path());
+    let mut chunk = chunk.filter(|path| path.display().to_string().contains(current));
+    let chunk = chunk.find(|path| path.display().to_string().ends_with("00001")).unwrap();
+    std::fs::remove_file(chunk).unwrap();
+    let run = program.run(&check);
+    assert_eq!(run.status, 1, "{run:#?}");
+    assert!(run.stdout.contains("❌ 1 of 6 chunks are not there as the manifest lists them"), "{run:#?}");
+    assert!(run.stdout.contains("}:batch=00001 ") && run.stdout.contains("missing"), "{run:#?}");
+    let broken = program.run(&[&check[..], &["--json"]].concat()).json()["broken_chunks"].clone();
+    assert_eq!((&broken[0]["stored_bytes"], &broken[0]["batch"], &broken[1]), (&Value::Null, &1.into(), &Value::Null));
+}

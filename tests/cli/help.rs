@@ -55,7 +55,7 @@ fn every_command_and_flag_of_the_original_tool_is_there() {
 fn every_command_explains_itself_with_examples() {
     let program = Program::new();
     let commands =
-        ["gen", "split", "read", "local-read", "verify", "ls", "info", "delete", "ping", "demo", "completions"];
+        ["gen", "split", "read", "local-read", "verify", "ls", "info", "delete", "gc", "ping", "demo", "completions"];
     let overview = program.ok(&["--help"]).stdout;
     for command in commands {
         assert!(overview.contains(&format!("\n  {command} ")), "{overview}");

@@ -1,10 +1,9 @@
 //! Data that was spoiled, swapped or lost, servers that fill up or die: a clear error each time, never a crash,
 //! never half a dataset.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use arrow::buffer::Buffer;
-use arrowredis::store::{Store, StoreOptions, open};
+use arrowredis::store::{StoreOptions, open};
 use arrowredis::{
     Codec, Context, Dataset, Error, ErrorKind, GenerateOptions, GeneratedReader, IpcFile, OnMissing, ReadOptions,
     Source, SplitOptions,
@@ -13,41 +12,7 @@ use tempfile::TempDir;
 
 use crate::common::servers::{RedisServer, ServerConfig};
 use crate::common::stores::{TestStore, directory, memory, redis};
-
-fn generate(rows: u32, partitions: u32) -> GenerateOptions {
-    GenerateOptions { partitions, batches: 3, rows, dict_strings: true, string_cardinality: 10, ..Default::default() }
-}
-
-fn publish(store: &Arc<dyn Store>, prefix: &str, options: &GenerateOptions, split: &SplitOptions) -> Result<(), Error> {
-    let reader = GeneratedReader::new(options, &Context::new()).unwrap();
-    arrowredis::split(Source::Batches(Box::new(reader)), store, prefix, split, &Context::new()).map(|_| ())
-}
-
-fn read(store: &Arc<dyn Store>, prefix: &str, options: &ReadOptions) -> Result<(usize, u64), Error> {
-    let dataset = Dataset::open(store, prefix, &Context::new())?;
-    let mut reader = arrowredis::read(&dataset, options, &Context::new())?;
-    let mut rows = 0;
-    while let Some(batch) = reader.next_batch() {
-        rows += batch?.data.num_rows();
-    }
-    Ok((rows, reader.metrics().chunks_skipped))
-}
-
-/// Calls a store's own methods. The runtime outlives every connection that was opened on it.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
-    RUNTIME.block_on(future)
-}
-
-fn get(store: &Arc<dyn Store>, key: &str) -> Vec<u8> {
-    let mut found = None;
-    wait(store.get_many(&[key.to_string()], &Context::new(), &mut |_, value| found = value)).unwrap();
-    found.unwrap_or_else(|| panic!("no {key}")).to_vec()
-}
-
-fn put(store: &Arc<dyn Store>, key: &str, value: Vec<u8>) {
-    wait(store.put_many(&[(key.to_string(), vec![Buffer::from_vec(value)])], &Context::new())).unwrap();
-}
+use crate::helpers::{generate, get, keys, publish, put, read, wait, wait_until};
 
 const CHUNK: &str = "d:{part=00001}:batch=00002";
 
@@ -292,7 +257,7 @@ fn cancelling_and_deadlines_leave_nothing_behind() {
         let source = Source::Batches(Box::new(reader));
         let error = arrowredis::split(source, &test.store, "d", &SplitOptions::default(), &context).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert_eq!(wait(test.store.list("d", "", &Context::new())).unwrap(), Vec::<String>::new(), "{}", test.name);
+        wait_until("what was written stays", || keys(&test.store, "d").is_empty());
     }
 }
 

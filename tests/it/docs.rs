@@ -146,7 +146,7 @@ fn every_flag_of_the_readme_exists() {
         flags(&String::from_utf8(output.stdout).expect("text"))
     };
     let commands =
-        ["gen", "split", "read", "local-read", "verify", "ls", "info", "delete", "ping", "demo", "completions"];
+        ["gen", "split", "read", "local-read", "verify", "ls", "info", "delete", "gc", "ping", "demo", "completions"];
     let known: BTreeSet<String> = commands.into_iter().flat_map(help).collect();
     // Blocks for a shell call other programs.
     let others: BTreeSet<String> =

@@ -8,4 +8,6 @@ mod docs;
 mod foreign;
 mod golden;
 mod header;
+mod helpers;
 mod main_job;
+mod versioned;

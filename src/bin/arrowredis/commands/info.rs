@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrowredis::{Dataset, ErrorKind, Manifest, list_datasets};
+use arrowredis::{BrokenChunk, Dataset, ErrorKind, Manifest, list_datasets};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
 
@@ -15,17 +15,20 @@ use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Describe a dataset";
 const PARAGRAPH: &str = "Describe a dataset: its partitions with their values, rows and sizes, its schema and \
-                          compression, who wrote it and when, and the columns that its manifest has statistics of.";
+                          compression, who wrote it and when, and the columns that its manifest has statistics of. With \
+                          --check the store is asked for every chunk, and the exit status is 1 if one is missing.";
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis info demo:v1 --redis-url redis://localhost:6379/0
   arrowredis info demo:v1 --chunks
+  arrowredis info demo:v1 --check
   arrowredis info demo:v1 --json";
 
 pub fn command(command: Command) -> Command {
     let chunks = Arg::new("chunks").long("chunks").help("List every chunk, with its key").action(ArgAction::SetTrue);
-    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES);
-    args::with_store(command.arg(args::prefix_place()).arg(chunks).arg(total_timeout_flag()))
+    let check = Arg::new("check").long("check").help("Ask the store for every chunk and list those that are missing");
+    let command = described(command, ABOUT, PARAGRAPH, EXAMPLES).arg(args::prefix_place()).arg(chunks);
+    args::with_store(command.arg(check.action(ArgAction::SetTrue)).arg(total_timeout_flag()))
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {
@@ -60,9 +63,43 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         "prefix": prefix,
         "store": store.describe(),
         "manifest": true,
-        "total_seconds": ctx.metrics().total_seconds,
     })));
-    Ok(members.into())
+    let mut differs = false;
+    if matches.get_flag("check") {
+        let broken = dataset.check(&ctx)?;
+        differs = !broken.is_empty();
+        session.output.show(format!("\n{}", report_check(manifest.chunk_count() as u64, &broken)))?;
+        members.insert("broken_chunks".to_string(), broken.iter().map(broken_object).collect());
+    }
+    members.insert("total_seconds".to_string(), ctx.metrics().total_seconds.into());
+    Ok(Outcome { object: members, differs })
+}
+
+fn report_check(chunks: u64, broken: &[BrokenChunk]) -> String {
+    if broken.is_empty() {
+        return format!("✅ The store holds all of {}", counted(chunks, "chunk"));
+    }
+    let rows = broken.iter().map(|broken| {
+        let stored = broken.stored_bytes.map_or_else(|| "missing".to_string(), count);
+        vec![broken.chunk.key.clone(), count(broken.chunk.payload_bytes), stored]
+    });
+    let rows: Vec<_> = rows.collect();
+    let head = format!(
+        "❌ {} of {} are not there as the manifest lists them",
+        count(broken.len() as u64),
+        counted(chunks, "chunk")
+    );
+    format!("{head}\n\n{}", table(&["KEY", ">BYTES", ">IN THE STORE"], &rows))
+}
+
+fn broken_object(broken: &BrokenChunk) -> Value {
+    json!({
+        "key": broken.chunk.key,
+        "partition": broken.chunk.partition,
+        "batch": broken.chunk.batch,
+        "payload_bytes": broken.chunk.payload_bytes,
+        "stored_bytes": broken.stored_bytes,
+    })
 }
 
 /// A partition and the sum of its chunks.

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::described;
 use crate::args;
 use crate::failure::Failure;
-use crate::output::{count, megabytes, object, table};
+use crate::output::{count, counted, megabytes, object, table};
 use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "List the datasets of a store";
 const PARAGRAPH: &str = "List the datasets of a store in the order of their names, those without a manifest included. \
-                          All keys that start with START are looked at.";
+                          All keys that start with START are looked at. Unlisted chunks are those of replaced versions in \
+                          their grace period, and of uploads that are under way or dead (see gc).";
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis ls --redis-url redis://localhost:6379/0
@@ -52,11 +53,14 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
 
 fn line(dataset: &DatasetSummary) -> Vec<String> {
     let unknown = || "?".to_string();
-    let created = match (&dataset.created_at, dataset.has_manifest) {
+    let mut created = match (&dataset.created_at, dataset.has_manifest) {
         (Some(created), _) => created.clone(),
         (None, true) => "(unusable manifest)".to_string(),
         (None, false) => "(no manifest)".to_string(),
     };
+    if dataset.unlisted_chunks > 0 {
+        created += &format!(" (+ {} unlisted)", counted(dataset.unlisted_chunks, "chunk"));
+    }
     vec![
         dataset.prefix.clone(),
         count(dataset.partitions),
@@ -76,6 +80,7 @@ pub fn summary_object(dataset: &DatasetSummary) -> Value {
         "rows": dataset.rows,
         "payload_bytes": dataset.payload_bytes,
         "created_at": dataset.created_at,
+        "unlisted_chunks": dataset.unlisted_chunks,
         "problem": dataset.problem,
     })
 }

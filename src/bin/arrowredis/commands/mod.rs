@@ -3,6 +3,7 @@
 mod completions;
 mod delete;
 mod demo;
+mod gc;
 mod generate;
 mod info;
 mod local_read;
@@ -37,6 +38,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "ls", command: ls::command, run: ls::run },
     Entry { name: "info", command: info::command, run: info::run },
     Entry { name: "delete", command: delete::command, run: delete::run },
+    Entry { name: "gc", command: gc::command, run: gc::run },
     Entry { name: "ping", command: ping::command, run: ping::run },
     Entry { name: "demo", command: demo::command, run: demo::run },
     Entry { name: "completions", command: completions::command, run: completions::run },
@@ -71,7 +73,7 @@ ENVIRONMENT:
 
 EXIT STATUS:
   0    success
-  1    verify found a difference
+  1    verify found a difference, or info --check a missing chunk
   2    the command line asks for something that cannot be
   3    any other failure; one line on standard error says which
   130  interrupted";

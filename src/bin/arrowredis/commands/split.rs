@@ -16,11 +16,15 @@ use crate::session::{Outcome, Session, total_timeout_flag};
 const ABOUT: &str = "Publish an Arrow IPC file or stream as a dataset";
 const PARAGRAPH: &str = "Publish an Arrow IPC file or stream as a dataset: one chunk for each record batch, under the \
                           key PREFIX:{part=00000}:batch=00000, and a manifest, which is written last. Batches that \
-                          have the wanted compression are copied as they are. Ctrl-C removes what was written.";
+                          have the wanted compression are copied as they are. With --versioned the chunks of each upload \
+                          have keys of their own, PREFIX@UPLOADID:{part=00000}:batch=00000, and a dataset that exists \
+                          is replaced in one moment, while its readers keep what they opened. Ctrl-C removes what \
+                          was written.";
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis split --inp dataset.arrow --redis-url redis://localhost:6379/0 --prefix demo:v1
   arrowredis split --inp dataset.arrow --prefix demo:v1 --compression lz4 --overwrite
+  arrowredis split --inp tonight.arrow --prefix prices --versioned --grace-period 10m
   arrowredis split --inp sales.arrow --prefix sales --partition-column country --repartition
   arrowredis split --inp plain.arrow --prefix plain --batches 16
   some-program | arrowredis split --inp - --store file:///srv/cache --prefix live";
@@ -53,8 +57,9 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     let report = session.watch("Uploading", &ctx, || split(source, &store, prefix, &options, &ctx));
     let report = report.map_err(Failure::of_input)?;
     let metrics = &report.metrics;
+    let base = if options.versioned { format!("{prefix}@{}", report.upload_id) } else { prefix.to_string() };
     let mut text = format!(
-        "\n✅ Stored {} to {} under '{prefix}:'\n   Keys use hash tag {{part=XXXXX}}\n   Partitions: {}",
+        "\n✅ Stored {} to {} under '{base}:'\n   Keys use hash tag {{part=XXXXX}}\n   Partitions: {}",
         counted(metrics.chunks, "chunk"),
         store.describe(),
         count(report.partitions)
@@ -67,7 +72,11 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         text += &format!("\n   File size: {}", megabytes(bytes));
     }
     text += &format!("\n   Payload: {}, compression {}", megabytes(metrics.payload_bytes), options.compression);
-    text += &format!("\n   Upload id: {}\n{}", report.upload_id, throughput(metrics));
+    text += &format!("\n   Upload id: {}", report.upload_id);
+    if let Some(replaced) = &report.replaced {
+        text += &format!("\n   Replaced: {replaced}");
+    }
+    text += &format!("\n{}", throughput(metrics));
     session.output.say(text)?;
     let mut members = metrics_object(metrics);
     members.extend(object(json!({
@@ -78,6 +87,8 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         "upload_id": report.upload_id,
         "partitions": report.partitions,
         "chunks_copied": report.chunks_copied,
+        "replaced": report.replaced,
+        "warnings": report.warnings,
         "compression": options.compression.to_string(),
     })));
     Ok(members.into())
