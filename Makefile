@@ -6,7 +6,7 @@ PYTHON_SOURCES := tests benches fuzz
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build header check test test-rust fuzz fuzz-short demo bench-compare
+.PHONY: help setup build install-prefix header check test test-rust fuzz fuzz-short demo bench-compare
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -16,6 +16,11 @@ setup: ## install what tests need and this machine lacks (Debian packages, Pytho
 
 build: ## compile the library and the command-line tool
 	cargo build $(CARGO_FLAGS)
+
+install-prefix: build ## install library, headers and program into target/prefix, for tests of C, C++, Go and Java
+	cmake --log-level=WARNING -S . -B target/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	cmake --build target/cmake
+	cmake --install target/cmake --prefix target/prefix >target/cmake/install.log
 
 header: ## make include/arrowredis.h again from src/ffi/
 	ARROWREDIS_UPDATE=1 cargo test $(CARGO_FLAGS) --test it header
