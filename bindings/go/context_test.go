@@ -1,0 +1,398 @@
+package arrowredis_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	arrowredis "github.com/arrowredis/arrowredis/bindings/go"
+)
+
+// A call returns within 100 ms of its context's end; on a busy machine the scheduler may take this much more. What is
+// told apart is that from the seconds which the store's own timeouts would take.
+const prompt = 2 * time.Second
+
+// inBlackHole runs a call against a server that never answers, ends its context, and says how long the call went on.
+func inBlackHole(t *testing.T, end string, call func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var ended time.Time
+	if end == "deadline" {
+		ended = time.Now().Add(150 * time.Millisecond)
+		ctx, cancel = context.WithDeadline(ctx, ended)
+		defer cancel()
+	} else {
+		time.AfterFunc(150*time.Millisecond, func() {
+			ended = time.Now()
+			cancel()
+		})
+	}
+	err := call(ctx)
+	late := time.Since(ended)
+	want, code := error(context.Canceled), arrowredis.ErrCancelled
+	if end == "deadline" {
+		want, code = context.DeadlineExceeded, arrowredis.ErrTimeout
+	}
+	var failure *arrowredis.Error
+	if !errors.Is(err, want) || !errors.Is(err, code) || !errors.As(err, &failure) {
+		t.Errorf("%v", err)
+	}
+	if ctx.Err() == nil && end != "deadline" || late < 0 && end != "deadline" || late > prompt {
+		t.Errorf("%s: the call returned %v after its context had ended", end, late)
+	}
+	t.Logf("returned after %v: %v", late, err)
+}
+
+func TestCallsEndWithTheirContextWhenTheServerDoesNotAnswer(t *testing.T) {
+	redis := startRedis(t)
+	direct := openStore(t, redis.url())
+	generated(t, direct, "demo")
+	file := filepath.Join(t.TempDir(), "dataset.arrow")
+	if _, err := arrowredis.GenerateFile(t.Context(), file, small); err != nil {
+		t.Fatal(err)
+	}
+	hole := startProxy(t, "")
+	calls := map[string]func(*testing.T, context.Context, *arrowredis.Store) error{
+		"ping": func(_ *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			_, err := store.Ping(ctx)
+			return err
+		},
+		"dataset": func(_ *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			_, err := store.Dataset(ctx, "demo")
+			return err
+		},
+		"list": func(_ *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			_, err := store.List(ctx, "")
+			return err
+		},
+		"delete": func(_ *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			_, err := store.Delete(ctx, "demo")
+			return err
+		},
+		"split file": func(_ *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			_, err := store.SplitFile(ctx, "demo", file, nil)
+			return err
+		},
+		"split": func(t *testing.T, ctx context.Context, store *arrowredis.Store) error {
+			source, err := arrowredis.Generate(t.Context(), small)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Release()
+			_, err = store.Split(ctx, "demo", source, nil)
+			return err
+		},
+	}
+	for name, call := range calls {
+		for _, end := range []string{"cancel", "deadline"} {
+			t.Run(name+"/"+end, func(t *testing.T) {
+				store := openStore(t, hole.url())
+				inBlackHole(t, end, func(ctx context.Context) error { return call(t, ctx, store) })
+			})
+		}
+	}
+}
+
+func TestReadsEndWithTheirContextWhenTheServerStopsAnswering(t *testing.T) {
+	redis := startRedis(t)
+	generated(t, openStore(t, redis.url()), "demo")
+	calls := map[string]func(*testing.T, context.Context, *arrowredis.Dataset) error{
+		"read": func(_ *testing.T, ctx context.Context, dataset *arrowredis.Dataset) error {
+			reader, err := dataset.Read(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer reader.Release()
+			for reader.Next() {
+			}
+			return reader.Err()
+		},
+		"read to file": func(t *testing.T, ctx context.Context, dataset *arrowredis.Dataset) error {
+			target := filepath.Join(t.TempDir(), "back.arrow")
+			_, err := dataset.ReadToFile(ctx, target, "", nil)
+			if _, gone := os.Stat(target); gone == nil {
+				t.Error("an incomplete file has its name")
+			}
+			return err
+		},
+		"verify": func(t *testing.T, ctx context.Context, dataset *arrowredis.Dataset) error {
+			left, err1 := dataset.VerifySide(nil)
+			right, err2 := dataset.VerifySide(nil)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _, _ = left.Close(), right.Close() }()
+			_, err := arrowredis.Verify(ctx, left, right, nil)
+			return err
+		},
+	}
+	for name, call := range calls {
+		for _, end := range []string{"cancel", "deadline"} {
+			t.Run(name+"/"+end, func(t *testing.T) {
+				hole := startProxy(t, redis.address)
+				dataset := openDataset(t, openStore(t, hole.url()), "demo")
+				hole.swallows(true)
+				inBlackHole(t, end, func(ctx context.Context) error { return call(t, ctx, dataset) })
+			})
+		}
+	}
+}
+
+func TestAContextThatHasEndedStartsNothing(t *testing.T) {
+	store := openStore(t, "memory://ended")
+	dataset := generated(t, store, "demo")
+	broken := errors.New("the client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(broken)
+	_, err := dataset.Read(ctx, nil)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, broken) || !errors.Is(err, arrowredis.ErrCancelled) {
+		t.Fatal(err)
+	}
+	if want := "arrowredis: CANCELLED: context canceled: the client went away"; err.Error() != want {
+		t.Fatal(err)
+	}
+	schema, _ := cities(memory.NewGoAllocator())
+	for _, call := range []func() error{
+		func() error { _, err := arrowredis.Generate(ctx, small); return err },
+		func() error { _, err := arrowredis.GenerateFile(ctx, "never.arrow", small); return err },
+		func() error { _, err := arrowredis.ReadFile(ctx, "never.arrow", nil); return err },
+		func() error { _, err := dataset.Schema(ctx); return err },
+		func() error { _, err := dataset.ReadToFile(ctx, "never.arrow", "", nil); return err },
+		func() error { _, err := store.NewWriter(ctx, "other", schema, nil); return err },
+		func() error { _, err := store.SplitFile(ctx, "other", "never.arrow", nil); return err },
+	} {
+		if err := call(); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAReaderStopsBetweenBatches(t *testing.T) {
+	dataset := generated(t, openStore(t, "memory://between"), "demo")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader, err := dataset.Read(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Release()
+	if !reader.Next() {
+		t.Fatal(reader.Err())
+	}
+	batch := reader.RecordBatch()
+	batch.Retain()
+	defer batch.Release()
+	cancel()
+	for range 2 {
+		if reader.Next() || !errors.Is(reader.Err(), context.Canceled) {
+			t.Fatal(reader.Err())
+		}
+	}
+	if batch.NumRows() != 500 {
+		t.Fatal("a retained batch stays")
+	}
+}
+
+func TestCancelAndCloseOfAReaderInUse(t *testing.T) {
+	redis := startRedis(t)
+	generated(t, openStore(t, redis.url()), "demo")
+	for name, end := range map[string]func(*arrowredis.Reader){
+		"cancel": (*arrowredis.Reader).Cancel,
+		"close":  func(reader *arrowredis.Reader) { _ = reader.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			hole := startProxy(t, redis.address)
+			dataset := openDataset(t, openStore(t, hole.url()), "demo")
+			hole.swallows(true)
+			reader, err := dataset.Read(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Release()
+			time.AfterFunc(100*time.Millisecond, func() { end(reader) })
+			if reader.Next() || !errors.Is(reader.Err(), arrowredis.ErrCancelled) || errors.Is(reader.Err(), context.Canceled) {
+				t.Fatal(reader.Err())
+			}
+		})
+	}
+}
+
+// A thousand reads that are cancelled at various moments leave no handle, goroutine or connection behind.
+func TestAThousandCancelledReads(t *testing.T) {
+	redis := startRedis(t)
+	generated(t, openStore(t, redis.url()), "demo")
+	before := arrowredis.LiveHandles()
+	goroutines, clients := runtime.NumGoroutine(), redis.clients(t)
+	store, err := arrowredis.OpenStore(redis.url(), &arrowredis.StoreOptions{Connections: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dataset, err := store.Dataset(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancelled := 0
+	for i := range 1000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i%50)*20*time.Microsecond, cancel)
+		reader, err := dataset.Read(ctx, nil)
+		if err == nil {
+			for reader.Next() {
+			}
+			err = reader.Err()
+			reader.Release()
+		}
+		if errors.Is(err, context.Canceled) {
+			cancelled++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	if open := redis.clients(t) - clients; open > 4 {
+		t.Errorf("%d connections, of 4 at the most", open)
+	}
+	_, _ = dataset.Close(), store.Close()
+	settled := func() bool {
+		return arrowredis.LiveHandles() == before && runtime.NumGoroutine() <= goroutines && redis.clients(t) <= clients
+	}
+	for range 500 {
+		if settled() {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !settled() {
+		t.Errorf("left: %d handles, %d goroutines, %d connections", arrowredis.LiveHandles()-before,
+			runtime.NumGoroutine()-goroutines, redis.clients(t)-clients)
+	}
+	if cancelled < 100 {
+		t.Errorf("only %d reads were cancelled", cancelled)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var progress arrowredis.Progress
+	if progress.Metrics() != (arrowredis.Metrics{}) {
+		t.Fatal("nothing has started")
+	}
+	ctx := arrowredis.WithMaxInflightBytes(arrowredis.WithProgress(t.Context(), &progress), 1<<20)
+	watching, stop := context.WithCancel(t.Context())
+	figures := progress.Watch(watching, time.Millisecond)
+	store := openStore(t, "memory://progress")
+	reader, err := arrowredis.Generate(ctx, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen arrowredis.Metrics
+	for reader.Next() {
+		seen = <-figures
+	}
+	reader.Release()
+	if seen.Rows == 0 || progress.Metrics().Rows != 3000 {
+		t.Fatalf("%+v, %+v", seen, progress.Metrics())
+	}
+	stop()
+	for range figures { // it is closed
+	}
+	file := filepath.Join(t.TempDir(), "dataset.arrow")
+	if _, err := arrowredis.GenerateFile(ctx, file, small); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.SplitFile(ctx, "demo", file, nil); err != nil {
+		t.Fatal(err)
+	}
+	if done := progress.Metrics(); done.Chunks != 6 || done.ChunksExpected != 6 || done.Rows != 3000 {
+		t.Fatalf("%+v", done)
+	}
+}
+
+func TestClosedObjectsSaySo(t *testing.T) {
+	store := openStore(t, "memory://closed")
+	dataset := generated(t, store, "demo")
+	reader, err := dataset.Read(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side, err := dataset.VerifySide(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := errors.Join(store.Close(), dataset.Close(), side.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reader.Next() {
+		t.Fatal("a reader goes on without its store and dataset: ", reader.Err())
+	}
+	for range 2 {
+		if err := reader.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reader.Next() {
+		t.Fatal("a closed reader has no batch")
+	}
+	_, metrics := reader.Metrics()
+	_, ping := store.Ping(t.Context())
+	_, info := dataset.Info()
+	_, verified := arrowredis.Verify(t.Context(), side, side, nil)
+	for _, err := range []error{reader.Err(), metrics, ping, info, verified, reader.StreamErr()} {
+		if !errors.Is(err, arrowredis.ErrInvalidArgument) {
+			t.Error(err)
+		}
+	}
+	if store.String() != "closed store" {
+		t.Error(store)
+	}
+}
+
+// What a program forgets to close is freed with the garbage, as a safety net.
+func TestWhatIsForgottenIsFreed(t *testing.T) {
+	redis := startRedis(t)
+	before := arrowredis.LiveHandles()
+	func() {
+		store, err := arrowredis.OpenStore(redis.url(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := arrowredis.Generate(t.Context(), small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Split(t.Context(), "demo", source, nil); err != nil {
+			t.Fatal(err)
+		}
+		dataset, err := store.Dataset(t.Context(), "demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dataset.VerifySide(nil); err != nil {
+			t.Fatal(err)
+		}
+		reader, err := dataset.Read(t.Context(), nil)
+		if err != nil || !reader.Next() {
+			t.Fatal(err)
+		}
+		if _, err := store.NewWriter(t.Context(), "other", arrow.NewSchema(nil, nil), nil); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	for range 500 {
+		runtime.GC()
+		if arrowredis.LiveHandles() == before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%d handles are left", arrowredis.LiveHandles()-before)
+}
