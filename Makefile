@@ -2,11 +2,14 @@
 CARGO_FLAGS := --release --locked --features cli,mimalloc
 FUZZ_SECONDS ?= 600
 PYTHON := .venv/bin/python
-PYTHON_SOURCES := tests benches fuzz
+PYTHON_SOURCES := tests benches fuzz bindings
+GO_MODULES := bindings/go examples/go
+# Go finds the library where install-prefix puts it.
+GO := PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig LD_LIBRARY_PATH=$(CURDIR)/target/prefix/lib go
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check test test-rust fuzz fuzz-short demo bench-compare
+.PHONY: help setup build install-prefix header check check-go test test-rust test-go fuzz fuzz-short demo bench-compare
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -25,7 +28,7 @@ install-prefix: build ## install library, headers and program into target/prefix
 header: ## make include/arrowredis.h again from src/ffi/
 	ARROWREDIS_UPDATE=1 cargo test $(CARGO_FLAGS) --test it header
 
-check: setup ## formatting, lints, dependencies; changes nothing
+check: setup check-go ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/check-dependencies
@@ -33,10 +36,18 @@ check: setup ## formatting, lints, dependencies; changes nothing
 	$(PYTHON) -m ruff format --check $(PYTHON_SOURCES)
 	shellcheck --external-sources $$(scripts/shell-scripts)
 
-test: setup build test-rust fuzz-short ## everything: Rust tests with real servers, then a short run of every fuzz target
+check-go: install-prefix
+	@unformatted=$$(gofmt -l $(GO_MODULES)); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	@for module in $(GO_MODULES); do (set -x; cd $$module && $(GO) vet ./...) || exit 1; done
+
+test: setup build test-rust test-go fuzz-short ## everything: Rust and Go tests with real servers, then a short run of every fuzz target
 
 test-rust: setup ## the Rust tests alone
 	cargo test $(CARGO_FLAGS) --no-fail-fast
+
+test-go: setup install-prefix ## the tests of the Go package and examples alone, with the race detector
+	@status=0; for module in $(GO_MODULES); do \
+		(set -x; cd $$module && $(GO) test -race -count=1 -v ./...) || status=1; done; exit $$status
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (600)
 	scripts/fuzz $(FUZZ_SECONDS)
