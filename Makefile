@@ -3,7 +3,7 @@ CARGO_FLAGS := --release --locked --features cli,mimalloc
 FUZZ_SECONDS ?= 600
 PYTHON := .venv/bin/python
 PYTHON_SOURCES := tests benches fuzz bindings
-GO_MODULES := bindings/go examples/go
+GO_MODULES := bindings/go examples/go benches/peers/go
 # Go finds the library where install-prefix puts it.
 GO := PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig LD_LIBRARY_PATH=$(CURDIR)/target/prefix/lib go
 
@@ -58,5 +58,5 @@ fuzz-short:
 demo: build ## generate, split, read and verify a dataset, without any server
 	target/release/arrowredis demo
 
-bench-compare: build setup ## compare with clients written by hand, in interleaved runs
+bench-compare: install-prefix setup ## compare with clients written by hand, in interleaved runs
 	benches/compare
