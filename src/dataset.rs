@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 
-use crate::chunk;
+use crate::chunk::{self, ChunkHead, Head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Layout, Lease, Leftovers};
 use crate::manifest::{ChunkSummary, Manifest};
@@ -19,6 +19,8 @@ use crate::store::{Store, StoreExt};
 pub(crate) const KEYS_PER_REQUEST: usize = 512;
 /// How many batches of a partition are probed at once when nothing is known of it.
 const PROBE_WINDOW: u32 = 64;
+/// What is read of a chunk to find its schema: more than most have before their body.
+const HEAD_BYTES: u64 = 16 << 10;
 
 /// One chunk that a read will fetch.
 #[derive(Debug, Clone)]
@@ -126,6 +128,34 @@ impl Dataset {
         let Some(manifest) = &self.manifest else { return Ok(true) };
         let current = load_manifest(self.store.as_ref(), &self.prefix, ctx).await?;
         Ok(current.is_some_and(|current| current.upload_id == manifest.upload_id))
+    }
+
+    /// Makes sure that the version that was opened is still the current one, by the end of its manifest: what was
+    /// read before this call is then of that version.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the dataset was replaced or deleted.
+    pub(crate) async fn confirm(&self, ctx: &Context) -> Result<()> {
+        let Some(trailer) = self.manifest.as_ref().and_then(|manifest| manifest.trailer.as_ref()) else {
+            return Ok(());
+        };
+        // One byte more than there should be: a longer manifest is another one, too.
+        let range = trailer.range.start..trailer.range.end + 1;
+        let mut found = None;
+        self.store
+            .get_ranges(&[(names::manifest_key(&self.prefix), range)], ctx, &mut |_, value| found = value)
+            .await?;
+        if found.is_some_and(|found| found == trailer.bytes) { Ok(()) } else { Err(self.replaced()) }
+    }
+
+    /// The error for a dataset that is not what was opened any more.
+    pub(crate) fn replaced(&self) -> Error {
+        Error::conflict(format!(
+            "dataset '{}' in {} was replaced or deleted while it was read: read it again",
+            self.prefix,
+            self.store.describe()
+        ))
+        .retryable(true)
     }
 
     /// The chunks that a selection means, ordered by partition and batch.
@@ -237,16 +267,42 @@ impl Dataset {
 
     /// The schema: from the manifest, or from the first chunk that exists.
     pub(crate) async fn schema(&self, plan: &[PlannedChunk], ctx: &Context) -> Result<SchemaRef> {
+        Ok(self.schema_and_head(plan, ctx).await?.0)
+    }
+
+    /// The schema and, where a chunk had to be asked for it, how many bytes that has before its body.
+    pub(crate) async fn schema_and_head(
+        &self,
+        plan: &[PlannedChunk],
+        ctx: &Context,
+    ) -> Result<(SchemaRef, Option<u64>)> {
         if let Some(manifest) = &self.manifest {
-            return Ok(manifest.schema.clone());
+            return Ok((manifest.schema.clone(), None));
         }
-        for chunk in plan {
-            if let Some(payload) = self.store.get(&chunk.key, ctx).await? {
-                let frames = chunk::parse(&payload).map_err(|e| e.context(format!("chunk '{}'", chunk.key)))?;
-                return frames.schema.schema();
+        for chunk in plan.iter().filter(|chunk| chunk.payload_bytes > 0) {
+            let head = self.head(chunk, ctx).await.map_err(|e| e.context(format!("chunk '{}'", chunk.key)))?;
+            if let Some(head) = head {
+                return Ok((head.frames.schema.schema()?, Some(head.body_offset)));
             }
         }
         Err(Error::chunk_missing(format!("none of the {} chunks of '{}' exists", plan.len(), self.prefix)))
+    }
+
+    /// What a chunk of unknown layout holds before its body; `None` if it is missing.
+    async fn head(&self, chunk: &PlannedChunk, ctx: &Context) -> Result<Option<ChunkHead>> {
+        let mut wanted = HEAD_BYTES.min(chunk.payload_bytes);
+        loop {
+            let mut start = None;
+            self.store.get_ranges(&[(chunk.key.clone(), 0..wanted)], ctx, &mut |_, value| start = value).await?;
+            let Some(start) = start.filter(|start| !start.is_empty()) else { return Ok(None) };
+            match chunk::parse_head(&start, chunk.payload_bytes)? {
+                Head::Complete(head) => return Ok(Some(head)),
+                Head::NeedsMore(_) if (start.len() as u64) < wanted => {
+                    return Err(Error::corrupt("it became shorter while it was read"));
+                }
+                Head::NeedsMore(bytes) => wanted = bytes,
+            }
+        }
     }
 }
 

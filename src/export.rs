@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::Path;
 
-use arrow::buffer::Buffer;
 use arrow::record_batch::RecordBatch;
 
 use crate::chunk::{self, BatchFrames, ChunkDecoder, DecodeLimit, Decoded, END_OF_STREAM, Frame};
@@ -15,7 +14,7 @@ use crate::manifest::{Manifest, ManifestHeader};
 use crate::metrics::{Metrics, Progress};
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
-use crate::read::{ChunkFetch, ReadOptions, explain, prepare};
+use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, explain};
 use crate::runtime::{Context, catch_panic, runtime};
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
 
@@ -98,7 +97,9 @@ struct HeaderParts {
 
 impl Export {
     fn start(dataset: &Dataset, options: &ReadOptions, codec: Codec, ctx: &Context) -> Result<Self> {
-        let (ctx, plan, stored_schema) = prepare(dataset, options, ctx)?;
+        let plan = ReadPlan::new(dataset, options, ctx)?;
+        let stored_schema = plan.schema.clone();
+        let ctx = plan.ctx.clone();
         let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         let manifest = dataset.manifest().cloned();
         let decoder = ChunkDecoder::new(Some(stored_schema.clone()), options.columns.clone(), limit);
@@ -111,8 +112,8 @@ impl Export {
             }
         };
         let statistics_columns = statistics_columns(&schema, STATISTICS_COLUMNS);
-        let values = partition_values(manifest.as_ref(), &plan)?;
-        let places = plan.iter().map(|chunk| (chunk.partition, chunk.batch)).collect();
+        let values = partition_values(manifest.as_ref(), &plan.chunks)?;
+        let places = plan.places();
         let header = HeaderParts {
             upload_id: manifest.as_ref().map(|m| m.upload_id.clone()).unwrap_or_default(),
             created_at: manifest.as_ref().map(|m| m.created_at.clone()).unwrap_or_default(),
@@ -124,17 +125,16 @@ impl Export {
         let whole = options.columns.is_none();
         let on_missing = options.on_missing;
         let wanted = statistics_columns.clone();
-        let rows_of: Vec<Option<usize>> = plan.iter().map(|chunk| chunk.row).collect();
-        let fetch = ChunkFetch { dataset: dataset.clone(), plan, verify_checksums: options.verify_checksums };
-        let pipeline = fetch.start(options, &ctx, move |fetch, item, payload| {
-            let Some(payload) = payload else {
+        let rows_of: Vec<Option<usize>> = plan.chunks.iter().map(|chunk| chunk.row).collect();
+        let pipeline = ChunkFetch::new(dataset, plan, options)?.start(options, move |fetch, item, bytes| {
+            let Some(bytes) = bytes else {
                 return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
             };
             let statistics = manifest
                 .as_ref()
                 .zip(rows_of[item])
                 .and_then(|(manifest, row)| if whole { manifest.chunk_statistics(row, &wanted) } else { None });
-            let prepared = prepare_chunk(&payload, codec, whole, statistics, &decoder, &wanted);
+            let prepared = prepare_chunk(&bytes, codec, whole, statistics, &decoder, &wanted);
             let prepared = prepared.map_err(|e| fetch.at(e, item))?;
             let bytes = prepared.frames.batch.len() as u64;
             Progress::add(&fetch.progress().decoded_bytes, prepared.decoded_bytes);
@@ -249,21 +249,23 @@ fn partition_values(manifest: Option<&Manifest>, plan: &[PlannedChunk]) -> Resul
 
 /// Takes the messages as they are if the codec is the same and all columns are wanted; transcodes otherwise.
 fn prepare_chunk(
-    payload: &Buffer,
+    bytes: &ChunkBytes,
     codec: Codec,
     whole: bool,
     known: Option<Vec<ColumnStatistics>>,
     decoder: &ChunkDecoder,
     statistics_columns: &[usize],
 ) -> Result<Prepared> {
-    let frames = chunk::parse(payload)?;
-    if whole && ipc_file::codec_of(&frames.batch)? == codec {
-        let message = frames.batch.message()?;
-        let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
-        let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
-        return Ok(Prepared { frames, rows, statistics: known, decoded_bytes: 0 });
+    if let (true, ChunkBytes::Whole(payload)) = (whole, bytes) {
+        let frames = chunk::parse(payload)?;
+        if ipc_file::codec_of(&frames.batch)? == codec {
+            let message = frames.batch.message()?;
+            let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
+            let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
+            return Ok(Prepared { frames, rows, statistics: known, decoded_bytes: 0 });
+        }
     }
-    let Decoded { batch, bytes: decoded_bytes } = decoder.decode_frames(&frames)?;
+    let Decoded { batch, bytes: decoded_bytes } = bytes.decode(decoder)?;
     let statistics = match known {
         Some(known) => known,
         None => batch_statistics(&batch, statistics_columns)?,

@@ -104,7 +104,7 @@ mod memory;
 mod metrics;
 mod parallel;
 mod pipeline;
-// Read by its tests alone until the readers of chunks and files use it.
+// Joining and waiting for single parts is for files.
 #[cfg_attr(not(test), allow(dead_code))]
 mod ranges;
 mod runtime;
@@ -119,6 +119,12 @@ mod allocator;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+
+/// Real servers for unit tests.
+#[cfg(test)]
+#[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
+#[path = "../tests/common/servers.rs"]
+mod test_servers;
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

@@ -3,6 +3,7 @@
 //! The same table, without keys, is the index in the footer of the IPC files that we write. Format version 1
 //! is described in `docs/format.md`. Like everything read from a store it is checked before it is used.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, StringArray, UInt32Array, UInt64Array};
@@ -95,6 +96,16 @@ pub struct Manifest {
     /// The value of each chunk's partition, in the partition column's type; nulls where there is no column.
     pub(crate) partition_values: ArrayRef,
     pub(crate) statistics: Vec<StatisticsColumn>,
+    /// The end of the bytes that it was read from, by which they can be told from those of any other upload.
+    pub(crate) trailer: Option<Trailer>,
+}
+
+/// The last bytes of a stored manifest: they carry the checksum of all of it, the upload id included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trailer {
+    pub(crate) bytes: Buffer,
+    /// Where they lie in the value.
+    pub(crate) range: Range<u64>,
 }
 
 impl Manifest {
@@ -244,7 +255,9 @@ impl Manifest {
             return Err(bad("does not match its checksum"));
         }
         let payload = bytes.slice_with_length(0, stream_len);
-        Manifest::decode_table(&payload, true)
+        let trailer =
+            Trailer { bytes: Buffer::from(&bytes[stream_len..]), range: stream_len as u64..bytes.len() as u64 };
+        Ok(Manifest { trailer: Some(trailer), ..Manifest::decode_table(&payload, true)? })
     }
 
     /// `chunks`: whether the rows describe chunks of their own, rather than messages of one file.
@@ -276,6 +289,7 @@ impl Manifest {
             schema_frame,
             chunks,
             partition_values,
+            trailer: None,
         };
         Ok(manifest)
     }
@@ -558,6 +572,7 @@ impl ManifestBuilder {
             chunks,
             schema: header.schema_frame.schema()?,
             schema_frame: header.schema_frame,
+            trailer: None,
         })
     }
 }

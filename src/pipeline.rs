@@ -7,9 +7,11 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
@@ -34,6 +36,13 @@ pub(crate) trait Work: Send + Sync + 'static {
         on_fetched: OnFetched<'a, Self::Fetched>,
     ) -> BoxFuture<'a, Result<()>>;
 
+    /// Makes sure, once items have been fetched, that they may be handed out: they are processed meanwhile, and
+    /// others fetched. `None` where nothing needs to be made sure of. (What is asked for a group is asked before
+    /// its fetch, and awaited after it.)
+    fn confirm<'a>(&'a self, _items: Range<usize>, _ctx: &'a Context) -> Option<BoxFuture<'a, Result<()>>> {
+        None
+    }
+
     /// Turns what was fetched into the result; runs on the CPU pool. Returns it with the bytes it holds.
     fn process(&self, item: usize, fetched: Option<Self::Fetched>) -> Result<(Self::Output, u64)>;
 }
@@ -44,6 +53,14 @@ pub(crate) struct Group {
     pub(crate) items: Range<usize>,
     /// Bytes of each item, in order; estimates where nothing is known.
     pub(crate) bytes: Vec<u64>,
+}
+
+/// The groups of a pipeline in the order of their items, formed while it runs.
+pub(crate) type Groups = BoxStream<'static, Result<Group>>;
+
+/// Groups that are known from the start.
+pub(crate) fn all(groups: Vec<Group>) -> Groups {
+    futures::stream::iter(groups).map(Ok).boxed()
 }
 
 /// Forms groups of items: at most `max_items` and about `max_bytes` each, never across a boundary.
@@ -95,17 +112,34 @@ struct Results<T> {
 }
 
 struct State<T> {
-    ready: HashMap<usize, (Result<T>, Permit)>,
+    ready: HashMap<usize, Ready<T>>,
     failed: Option<Error>,
 }
+
+struct Ready<T> {
+    result: Result<T>,
+    permit: Permit,
+    /// Whether it may be handed out.
+    confirmed: Confirmed,
+}
+
+/// Set when the items of a group may be handed out; under the lock of the results, so that nobody sleeps past it.
+type Confirmed = Arc<AtomicBool>;
 
 impl<T> Results<T> {
     fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, item: usize, result: Result<T>, permit: Permit) {
-        self.lock().ready.insert(item, (result, permit));
+    fn put(&self, item: usize, ready: Ready<T>) {
+        self.lock().ready.insert(item, ready);
+        self.changed.notify_all();
+    }
+
+    fn confirm(&self, confirmed: &Confirmed) {
+        let state = self.lock();
+        confirmed.store(true, Ordering::Release);
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -116,10 +150,11 @@ impl<T> Results<T> {
 }
 
 impl<T: Send + 'static> Pipeline<T> {
-    /// Starts fetching. At most `concurrency` groups are asked for at once.
+    /// Starts fetching `count` items. At most `concurrency` groups are asked for at once.
     pub(crate) fn start<W: Work<Output = T>>(
         work: Arc<W>,
-        groups: Vec<Group>,
+        groups: Groups,
+        count: usize,
         concurrency: usize,
         ctx: &Context,
     ) -> Result<Self> {
@@ -128,7 +163,6 @@ impl<T: Send + 'static> Pipeline<T> {
             changed: Condvar::new(),
         });
         let stop = CancelToken::new();
-        let count = groups.last().map_or(0, |group| group.items.end);
         let driver = drive(work, groups, concurrency.max(1), ctx.clone(), results.clone());
         let (context, shared, stopped) = (ctx.clone(), results.clone(), stop.clone());
         runtime()?.spawn(async move {
@@ -156,7 +190,9 @@ impl<T: Send + 'static> Pipeline<T> {
                 self.finish();
                 return Some(Err(error));
             }
-            if let Some((result, permit)) = state.ready.remove(&self.next) {
+            if state.ready.get(&self.next).is_some_and(|ready| ready.confirmed.load(Ordering::Acquire))
+                && let Some(Ready { result, permit, .. }) = state.ready.remove(&self.next)
+            {
                 drop(state);
                 drop(permit);
                 self.next += 1;
@@ -185,7 +221,7 @@ impl<T> Drop for Pipeline<T> {
 /// Starts the groups in order as budget and concurrency allow, and waits for all of them.
 async fn drive<W: Work>(
     work: Arc<W>,
-    groups: Vec<Group>,
+    mut groups: Groups,
     concurrency: usize,
     ctx: Context,
     results: Arc<Results<W::Output>>,
@@ -193,18 +229,14 @@ async fn drive<W: Work>(
     let share = ctx.budget_share()?;
     let slots = Arc::new(Semaphore::new(concurrency));
     let mut running = JoinSet::new();
-    for group in groups {
+    while let Some(group) = groups.next().await.transpose()? {
         let slot = slots.clone().acquire_owned().await.map_err(|_| Error::internal("a closed semaphore"))?;
         let permit = share.acquire(group.bytes.iter().sum()).await;
         while let Some(ended) = running.try_join_next() {
             flatten(ended)?;
         }
         let (work, ctx, results) = (work.clone(), ctx.clone(), results.clone());
-        running.spawn(async move {
-            let fetched = fetch_group(work, group, permit, &ctx, results).await;
-            drop(slot);
-            fetched
-        });
+        running.spawn(async move { fetch_group(work, group, permit, slot, &ctx, results).await });
     }
     while let Some(ended) = running.join_next().await {
         flatten(ended)?;
@@ -220,6 +252,7 @@ async fn fetch_group<W: Work>(
     work: Arc<W>,
     group: Group,
     mut permit: Permit,
+    slot: OwnedSemaphorePermit,
     ctx: &Context,
     results: Arc<Results<W::Output>>,
 ) -> Result<()> {
@@ -227,9 +260,14 @@ async fn fetch_group<W: Work>(
     let runtime = runtime()?;
     let first = group.items.start;
     let on_work = work.clone();
+    let on_results = results.clone();
+    let confirm = work.confirm(group.items.clone(), ctx);
+    let confirmed = Confirmed::new(AtomicBool::new(confirm.is_none()));
+    let on_confirmed = confirmed.clone();
     let mut on_fetched = |item: usize, fetched: Option<W::Fetched>| {
         let mut permit = permit.split(group.bytes[item - first]);
-        let (work, results, progress) = (on_work.clone(), results.clone(), ctx.progress().clone());
+        let (work, results, progress) = (on_work.clone(), on_results.clone(), ctx.progress().clone());
+        let confirmed = on_confirmed.clone();
         runtime.cpu.spawn_fifo(move || {
             let busy = progress.decode.start();
             let result = catch_panic(|| work.process(item, fetched));
@@ -238,10 +276,16 @@ async fn fetch_group<W: Work>(
                 permit.resize(bytes);
                 output
             });
-            results.put(item, result, permit);
+            results.put(item, Ready { result, permit, confirmed });
         });
     };
-    work.fetch(group.items.clone(), ctx, &mut on_fetched).await
+    work.fetch(group.items.clone(), ctx, &mut on_fetched).await?;
+    drop(slot);
+    if let Some(confirm) = confirm {
+        confirm.await?;
+        results.confirm(&confirmed);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -260,6 +304,8 @@ mod tests {
 
     struct Squares {
         fail_at: Option<usize>,
+        /// The group that starts with this item is not confirmed.
+        refuse: Option<usize>,
     }
 
     impl Work for Squares {
@@ -282,6 +328,14 @@ mod tests {
             })
         }
 
+        fn confirm<'a>(&'a self, items: Range<usize>, _: &'a Context) -> Option<BoxFuture<'a, Result<()>>> {
+            let refuse = self.refuse?;
+            Some(Box::pin(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                if items.start == refuse { Err(Error::conflict("replaced")) } else { Ok(()) }
+            }))
+        }
+
         fn process(&self, item: usize, fetched: Option<usize>) -> Result<(usize, u64)> {
             if self.fail_at == Some(item) {
                 return Err(Error::corrupt("spoiled"));
@@ -290,22 +344,22 @@ mod tests {
         }
     }
 
-    fn start(fail_at: Option<usize>, ctx: &Context) -> Pipeline<usize> {
-        let groups = groups(&[100; 200], 3, 1 << 20, |_, _| true);
-        Pipeline::start(Arc::new(Squares { fail_at }), groups, 4, ctx).unwrap()
+    fn start(squares: Squares, ctx: &Context) -> Pipeline<usize> {
+        let groups = all(groups(&[100; 200], 3, 1 << 20, |_, _| true));
+        Pipeline::start(Arc::new(squares), groups, 200, 4, ctx).unwrap()
     }
 
     #[test]
     fn results_come_in_order_within_a_tiny_budget() {
         let ctx = Context::new().with_max_inflight_bytes(300);
-        let mut pipeline = start(None, &ctx);
+        let mut pipeline = start(Squares { fail_at: None, refuse: None }, &ctx);
         let results: Vec<usize> = std::iter::from_fn(|| pipeline.next()).map(Result::unwrap).collect();
         assert_eq!(results, (0..200).map(|i| i * i).collect::<Vec<_>>());
     }
 
     #[test]
     fn an_error_comes_in_its_place_and_ends_the_pipeline() {
-        let mut pipeline = start(Some(50), &Context::new());
+        let mut pipeline = start(Squares { fail_at: Some(50), refuse: None }, &Context::new());
         for i in 0..50 {
             assert_eq!(pipeline.next().unwrap().unwrap(), i * i);
         }
@@ -314,9 +368,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_handed_out_before_it_is_confirmed() {
+        // Items 60 to 62 are one group. What is wrong with it counts for more than what is wrong in it.
+        for fail_at in [None, Some(61)] {
+            let mut pipeline = start(Squares { fail_at, refuse: Some(60) }, &Context::new());
+            let results: Vec<_> = std::iter::from_fn(|| pipeline.next()).collect();
+            let (last, handed_out) = results.split_last().unwrap();
+            assert_eq!(last.as_ref().unwrap_err().kind(), crate::ErrorKind::Conflict);
+            assert!(handed_out.len() <= 60 && handed_out.iter().all(Result::is_ok));
+        }
+        let mut pipeline = start(Squares { fail_at: None, refuse: Some(usize::MAX) }, &Context::new());
+        assert_eq!(std::iter::from_fn(|| pipeline.next()).map(Result::unwrap).count(), 200);
+    }
+
+    #[test]
     fn cancelling_wakes_the_consumer() {
         let ctx = Context::new();
-        let mut pipeline = start(None, &ctx);
+        let mut pipeline = start(Squares { fail_at: None, refuse: None }, &ctx);
         pipeline.next().unwrap().unwrap();
         ctx.cancel_token().cancel();
         let last = std::iter::from_fn(|| pipeline.next()).last().unwrap();

@@ -132,7 +132,8 @@ impl RangePlan {
     }
 }
 
-fn join(parts: &[Buffer]) -> Result<Buffer> {
+/// One buffer with the bytes of several.
+pub(crate) fn join(parts: &[Buffer]) -> Result<Buffer> {
     let mut memory = Memory::new(parts.iter().map(Buffer::len).sum())?;
     let mut rest = memory.as_mut_slice();
     for part in parts {

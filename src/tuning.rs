@@ -11,6 +11,15 @@ pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 /// Connections to one server, unless told.
 pub(crate) const CONNECTIONS: usize = 8;
 
+/// What one more ranged read costs, in bytes that could be read instead: the server, the way there and we have some
+/// microseconds of work with each. It is also the gap up to which two reads are made one.
+pub(crate) const READ_COST_BYTES: u64 = 8 << 10;
+
+/// Whether fetching all of a value costs no more than so many bytes of it by so many reads.
+pub(crate) fn whole_is_cheaper(value_bytes: u64, wanted_bytes: u64, reads: u64, read_cost_bytes: u64) -> bool {
+    wanted_bytes.saturating_add(reads.saturating_mul(read_cost_bytes)) >= value_bytes
+}
+
 /// Keys of one request at the most.
 pub(crate) fn keys_per_request(asked: usize) -> usize {
     if asked == 0 { KEYS_PER_REQUEST } else { asked }
@@ -31,5 +40,18 @@ mod tests {
         assert_eq!([1, 2, 8, 64].map(|cores| requests_in_flight(0, cores)), [2, 3, 8, 8]);
         assert_eq!(requests_in_flight(256, 2), 256);
         assert_eq!((keys_per_request(0), keys_per_request(5)), (64, 5));
+    }
+
+    #[test]
+    fn small_chunks_are_fetched_whole_and_large_ones_in_parts() {
+        let whole = |value, wanted, reads| whole_is_cheaper(value, wanted, reads, READ_COST_BYTES);
+        // Two of ten columns with a head of 1 KiB, by three reads.
+        for (value_bytes, expected) in [(1 << 10, true), (30 << 10, true), (40 << 10, false), (2 << 20, false)] {
+            assert_eq!(whole(value_bytes, value_bytes / 5 + (1 << 10), 3), expected, "{value_bytes}");
+        }
+        assert!(whole(2 << 20, 2 << 20, 3), "all of the columns");
+        assert!(whole(2 << 20, 20 << 10, 1000), "a thousand columns here and there");
+        assert!(whole(u64::MAX, u64::MAX, u64::MAX));
+        assert!(!whole_is_cheaper(1 << 10, 1 << 9, 1000, 0), "where reads cost nothing");
     }
 }

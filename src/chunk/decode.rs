@@ -246,6 +246,13 @@ fn wanted_buffers(spans: &[ColumnSpan], projection: Option<&[usize]>) -> Result<
 /// The bytes of the body that the wanted columns need: one run from the first of their buffers to the end of
 /// the last, for columns that lie together. The message's body has not been read yet.
 pub(crate) fn body_range(frame: &Frame, schema: &SchemaRef, projection: &[usize]) -> Result<Range<u64>> {
+    let ranges = buffer_ranges(frame, schema, projection)?;
+    let (start, end) = ranges.iter().fold((u64::MAX, 0), |(start, end), r| (start.min(r.start), end.max(r.end)));
+    Ok(start.min(end)..end)
+}
+
+/// Where the buffers of the wanted columns lie in the body, which has not been read yet; empty ones are left out.
+pub(crate) fn buffer_ranges(frame: &Frame, schema: &SchemaRef, projection: &[usize]) -> Result<Vec<Range<u64>>> {
     let message = frame.message()?;
     let header =
         message.header_as_record_batch().ok_or_else(|| Error::corrupt("expected a record batch among the batches"))?;
@@ -254,11 +261,7 @@ pub(crate) fn body_range(frame: &Frame, schema: &SchemaRef, projection: &[usize]
     let buffers = header.buffers();
     let ranges = buffers.iter().flatten().zip(wanted).filter(|(b, wanted)| *wanted && b.length() > 0);
     // In range: `column_spans` has checked every buffer against the body.
-    let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (buffer, _)| {
-        let from = buffer.offset() as u64;
-        (start.min(from), end.max(from + buffer.length() as u64))
-    });
-    Ok(start.min(end)..end)
+    Ok(ranges.map(|(buffer, _)| buffer.offset() as u64..(buffer.offset() + buffer.length()) as u64).collect())
 }
 
 fn parse_header(bytes: &[u8]) -> Result<arrow_ipc::RecordBatch<'_>> {

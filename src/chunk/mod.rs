@@ -8,6 +8,7 @@
 mod compression;
 mod decode;
 mod encode;
+mod head;
 mod layout;
 mod message;
 #[cfg(test)]
@@ -20,11 +21,13 @@ use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
 pub(crate) use decode::{
-    Body, DecodeLimit, Decoded, Dictionaries, body_range, decode_batch, decode_dictionaries, decode_dictionary,
+    Body, DecodeLimit, Decoded, Dictionaries, body_range, buffer_ranges, decode_batch, decode_dictionaries,
+    decode_dictionary,
 };
 pub(crate) use encode::{
     BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_dictionary, encode_schema,
 };
+pub(crate) use head::{ChunkHead, Head, parse_head};
 pub(crate) use message::{END_OF_STREAM, Frame, decode_schema, head_len, invalid_flatbuffer, verifier_options};
 
 use crate::error::{Error, Result};
@@ -50,11 +53,18 @@ pub(crate) fn parse(payload: &Buffer) -> Result<BatchFrames> {
             MessageHeader::RecordBatch => {
                 return Err(Error::corrupt("the payload holds more than one record batch: a chunk has exactly one"));
             }
-            kind => return Err(Error::corrupt(format!("the payload holds an unexpected {kind:?} message"))),
+            kind => return Err(unexpected_message(kind)),
         }
     }
-    let batch = batch.ok_or_else(|| Error::corrupt("the payload holds no record batch"))?;
-    Ok(BatchFrames { schema, dictionaries, batch })
+    Ok(BatchFrames { schema, dictionaries, batch: batch.ok_or_else(not_one_batch)? })
+}
+
+fn unexpected_message(kind: MessageHeader) -> Error {
+    Error::corrupt(format!("the payload holds an unexpected {kind:?} message"))
+}
+
+fn not_one_batch() -> Error {
+    Error::corrupt("the payload holds no record batch")
 }
 
 /// Decodes the chunks of one dataset. Shared by threads; remembers the last schema and dictionaries, since
@@ -92,19 +102,18 @@ impl ChunkDecoder {
 
     /// Decodes the messages of one chunk.
     pub(crate) fn decode_frames(&self, frames: &BatchFrames) -> Result<Decoded> {
+        self.decode_parts(frames, &Body::whole(frames.batch.body.clone()))
+    }
+
+    /// Decodes the messages of one chunk with as much of the record batch's body as the wanted columns need.
+    pub(crate) fn decode_parts(&self, frames: &BatchFrames, body: &Body) -> Result<Decoded> {
         let prepared = self.prepare(frames)?;
         let (projection, order) = match &prepared.projection {
             Some((projection, order)) => (Some(projection.as_slice()), Some(order)),
             None => (None, None),
         };
-        let mut decoded = decode_batch(
-            &frames.batch,
-            &Body::whole(frames.batch.body.clone()),
-            &prepared.schema,
-            projection,
-            &prepared.dictionaries,
-            self.limit,
-        )?;
+        let mut decoded =
+            decode_batch(&frames.batch, body, &prepared.schema, projection, &prepared.dictionaries, self.limit)?;
         if let Some(order) = order {
             decoded.batch = decoded.batch.project(order)?;
         }

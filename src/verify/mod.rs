@@ -12,7 +12,7 @@ mod show;
 mod side;
 mod sources;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

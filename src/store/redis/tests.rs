@@ -11,11 +11,7 @@ use super::RedisStore;
 use crate::ErrorKind;
 use crate::runtime::{Context, runtime};
 use crate::store::{Payload, Store, StoreExt, StoreOptions, open};
-use servers::{RedisServer, ServerConfig, free_port, listen};
-
-#[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
-#[path = "../../../tests/common/servers.rs"]
-mod servers;
+use crate::test_servers::{RedisServer, ServerConfig, free_port, listen};
 
 fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     runtime().unwrap().wait(async move { Ok(future.await) }).unwrap()

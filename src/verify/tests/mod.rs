@@ -1,6 +1,6 @@
 //! Verify against a naive comparison, row by row, over every type that Arrow has.
 
 mod oracle;
-mod random;
+pub(crate) mod random;
 mod sides;
 mod values;

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 /// The generator of a test; what it makes depends on the seed alone.
-pub(super) fn generator(seed: u64) -> StdRng {
+pub(crate) fn generator(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
@@ -23,7 +23,7 @@ fn entries(value: DataType) -> FieldRef {
     Arc::new(Field::new("entries", DataType::Struct(fields.into()), false))
 }
 
-pub(super) fn dictionary(key: DataType, value: DataType) -> DataType {
+pub(crate) fn dictionary(key: DataType, value: DataType) -> DataType {
     DataType::Dictionary(Box::new(key), Box::new(value))
 }
 
@@ -43,7 +43,7 @@ fn structure(types: [DataType; 2]) -> DataType {
 }
 
 /// The types without children.
-pub(super) fn flat_types() -> Vec<DataType> {
+pub(crate) fn flat_types() -> Vec<DataType> {
     use DataType::*;
     let zone = || Some("+02:00".into());
     let mut types = vec![
@@ -81,7 +81,7 @@ pub(super) fn flat_types() -> Vec<DataType> {
 }
 
 /// Every kind of type with children, over two given types.
-pub(super) fn types_over(first: &DataType, second: &DataType) -> Vec<DataType> {
+pub(crate) fn types_over(first: &DataType, second: &DataType) -> Vec<DataType> {
     use DataType::*;
     let item = || field(first.clone());
     let both = || [first.clone(), second.clone()];
@@ -100,7 +100,7 @@ pub(super) fn types_over(first: &DataType, second: &DataType) -> Vec<DataType> {
 }
 
 /// Every way to write values of a type elsewhere.
-pub(super) fn encodings_of(value: &DataType) -> Vec<DataType> {
+pub(crate) fn encodings_of(value: &DataType) -> Vec<DataType> {
     use DataType::*;
     let mut types: Vec<_> = [Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64]
         .into_iter()
@@ -111,7 +111,7 @@ pub(super) fn encodings_of(value: &DataType) -> Vec<DataType> {
 }
 
 /// Every type that the tables of cases go through.
-pub(super) fn all_types() -> Vec<DataType> {
+pub(crate) fn all_types() -> Vec<DataType> {
     use DataType::*;
     let mut types = flat_types();
     types.extend(types_over(&Int32, &Utf8));
@@ -126,7 +126,7 @@ pub(super) fn all_types() -> Vec<DataType> {
 }
 
 /// A random type, up to three levels deep.
-pub(super) fn random_type(rng: &mut StdRng, depth: usize) -> DataType {
+pub(crate) fn random_type(rng: &mut StdRng, depth: usize) -> DataType {
     let mut pick = |types: Vec<DataType>| types[rng.random_range(0..types.len())].clone();
     let flat = pick(flat_types());
     if depth == 0 || rng.random_bool(0.3) {
@@ -142,7 +142,7 @@ pub(super) fn random_type(rng: &mut StdRng, depth: usize) -> DataType {
 }
 
 /// A random array whose first row need not be the first of its buffers.
-pub(super) fn array(rng: &mut StdRng, data_type: &DataType, len: usize) -> ArrayRef {
+pub(crate) fn array(rng: &mut StdRng, data_type: &DataType, len: usize) -> ArrayRef {
     let before = rng.random_range(0..10);
     let after = rng.random_range(0..3);
     plain(rng, data_type, before + len + after).slice(before, len)

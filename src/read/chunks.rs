@@ -1,0 +1,226 @@
+//! Fetching the chunks of a dataset, whole or in parts.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
+
+use super::layout::Columns;
+use super::ranged::{self, Ranged};
+use super::{OnMissing, ReadOptions, ReadPlan};
+use crate::chunk::{self, BatchFrames, Body, ChunkDecoder, Decoded, PayloadIndex};
+use crate::dataset::{Dataset, PlannedChunk};
+use crate::error::{Error, Result};
+use crate::metrics::Progress;
+use crate::names;
+use crate::pipeline::{OnFetched, Pipeline, Work, all, groups};
+use crate::runtime::{Context, available_cores};
+use crate::store::{BoxFuture, Store};
+use crate::tuning;
+
+/// As much of a chunk as the wanted columns need.
+#[derive(Debug)]
+pub(crate) enum ChunkBytes {
+    /// The payload.
+    Whole(Buffer),
+    /// The messages before the body, and parts of the body.
+    Parts(BatchFrames, Body),
+}
+
+impl ChunkBytes {
+    /// Decodes the columns that the decoder was made for.
+    pub(crate) fn decode(&self, decoder: &ChunkDecoder) -> Result<Decoded> {
+        match self {
+            ChunkBytes::Whole(payload) => decoder.decode(payload),
+            ChunkBytes::Parts(frames, body) => decoder.decode_parts(frames, body),
+        }
+    }
+}
+
+/// What became of a chunk that exists.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    Bytes(ChunkBytes),
+    /// It is not what it should be: the consumer hears of it when it comes to this chunk.
+    Failed(Error),
+}
+
+/// The chunks of a read, and how they are fetched.
+#[derive(Debug)]
+pub(crate) struct ChunkFetch {
+    dataset: Dataset,
+    plan: Vec<PlannedChunk>,
+    verify_checksums: bool,
+    /// Where not all columns are wanted.
+    pub(super) ranged: Option<Ranged>,
+    ctx: Context,
+}
+
+impl ChunkFetch {
+    pub(crate) fn new(dataset: &Dataset, plan: ReadPlan, options: &ReadOptions) -> Result<Self> {
+        let columns = |columns: &Vec<String>| -> Result<Columns> {
+            let (wanted, _) = chunk::projection(&plan.schema, columns)?;
+            let schema_frame = dataset.manifest().map(|manifest| manifest.schema_frame.clone());
+            let columns = Columns::new(plan.schema.clone(), schema_frame, wanted, plan.head_bytes.unwrap_or(0));
+            Ok(columns.with_read_cost(plan.read_cost_bytes))
+        };
+        let ranged = options.columns.as_ref().map(columns).transpose()?.map(Ranged::new);
+        let verify_checksums = options.verify_checksums;
+        Ok(ChunkFetch { dataset: dataset.clone(), plan: plan.chunks, verify_checksums, ranged, ctx: plan.ctx })
+    }
+
+    /// Starts fetching; `process` runs on the CPU pool for every chunk. Whole ones are checked against their
+    /// checksums by then.
+    pub(crate) fn start<T: Send + 'static>(
+        self,
+        options: &ReadOptions,
+        process: impl Fn(&ChunkFetch, usize, Option<ChunkBytes>) -> Result<(T, u64)> + Send + Sync + 'static,
+    ) -> Result<Pipeline<T>> {
+        let max_items = tuning::keys_per_request(options.pipeline);
+        let concurrency = tuning::requests_in_flight(options.concurrency, available_cores());
+        let (ctx, count) = (self.ctx.clone(), self.len());
+        let fetch = Arc::new(self);
+        let groups = match fetch.ranged {
+            Some(_) => ranged::stream(fetch.clone(), max_items, &ctx),
+            None => {
+                let sizes: Vec<u64> = fetch.plan.iter().map(|chunk| chunk.payload_bytes).collect();
+                Progress::add(&ctx.progress().payload_bytes_expected, sizes.iter().sum());
+                all(groups(&sizes, max_items, tuning::REQUEST_BYTES, |a, b| fetch.same_partition(a, b)))
+            }
+        };
+        Pipeline::start(Arc::new(ChunkWork { fetch, process }), groups, count, concurrency, &ctx)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.plan.len()
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.dataset.store().as_ref()
+    }
+
+    pub(super) fn key(&self, item: usize) -> &String {
+        &self.plan[item].key
+    }
+
+    pub(super) fn payload_bytes(&self, item: usize) -> u64 {
+        self.plan[item].payload_bytes
+    }
+
+    /// Where the parts of a chunk lie, from the manifest.
+    pub(super) fn index(&self, item: usize) -> Option<&PayloadIndex> {
+        let row = self.plan[item].row?;
+        self.dataset.manifest()?.chunks.get(row).map(|chunk| &chunk.index)
+    }
+
+    pub(super) fn same_partition(&self, a: usize, b: usize) -> bool {
+        self.plan[a].partition == self.plan[b].partition
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        self.ctx.progress()
+    }
+
+    /// Names the chunk in an error about it.
+    pub(crate) fn at(&self, error: Error, item: usize) -> Error {
+        let chunk = &self.plan[item];
+        let store = self.store().describe();
+        error.context(format!("chunk '{}' in {store}", chunk.key)).at_chunk(chunk.partition, chunk.batch)
+    }
+
+    /// A missing chunk is an error, or counted.
+    pub(crate) fn missing(&self, item: usize, on_missing: OnMissing, progress: &Progress) -> Result<()> {
+        if on_missing == OnMissing::Skip {
+            Progress::add(&progress.chunks_skipped, 1);
+            return Ok(());
+        }
+        let chunk = &self.plan[item];
+        let expected = if chunk.row.is_some() { "which the manifest lists" } else { "which was asked for" };
+        Err(Error::chunk_missing(format!(
+            "chunk '{}', {expected}, is not in {}: it was deleted, evicted or has expired; publish the dataset again, \
+             or skip what is missing (--on-missing skip)",
+            chunk.key,
+            self.store().describe()
+        ))
+        .at_chunk(chunk.partition, chunk.batch))
+    }
+
+    fn check(&self, item: usize, payload: &Buffer) -> Result<()> {
+        let chunk = &self.plan[item];
+        let Some(xxh3) = chunk.xxh3.filter(|_| self.verify_checksums) else { return Ok(()) };
+        if payload.len() as u64 != chunk.payload_bytes || chunk::checksum(std::slice::from_ref(payload)) != xxh3 {
+            return Err(self.at(Error::corrupt("it does not match the checksum in the manifest"), item));
+        }
+        Ok(())
+    }
+
+    /// Whether all of a group's chunks are fetched as a whole, by the first of them.
+    fn is_whole(&self, item: usize) -> bool {
+        self.ranged.as_ref().is_none_or(|ranged| ranged.is_whole(item))
+    }
+
+    async fn fetch_whole(&self, items: Range<usize>, ctx: &Context, on_fetched: OnFetched<'_, Fetched>) -> Result<()> {
+        let keys: Vec<String> = items.clone().map(|item| self.key(item).clone()).collect();
+        let mut on_value = |index: usize, value: Option<Buffer>| {
+            if let Some(value) = &value {
+                Progress::add(&ctx.progress().chunks, 1);
+                Progress::add(&ctx.progress().payload_bytes, value.len() as u64);
+            }
+            on_fetched(items.start + index, value.map(|value| Fetched::Bytes(ChunkBytes::Whole(value))));
+        };
+        self.store().get_many(&keys, ctx, &mut on_value).await
+    }
+}
+
+/// [`ChunkFetch`] with what is done to each chunk.
+struct ChunkWork<F> {
+    fetch: Arc<ChunkFetch>,
+    process: F,
+}
+
+impl<T, F> Work for ChunkWork<F>
+where
+    T: Send + 'static,
+    F: Fn(&ChunkFetch, usize, Option<ChunkBytes>) -> Result<(T, u64)> + Send + Sync + 'static,
+{
+    type Fetched = Fetched;
+    type Output = T;
+
+    fn fetch<'a>(
+        &'a self,
+        items: Range<usize>,
+        ctx: &'a Context,
+        on_fetched: OnFetched<'a, Fetched>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if self.fetch.is_whole(items.start) {
+                self.fetch.fetch_whole(items, ctx, on_fetched).await
+            } else {
+                ranged::fetch(&self.fetch, items, ctx, on_fetched).await
+            }
+        })
+    }
+
+    /// Whole chunks have their checksums. Chunks of a version of their own are never written again.
+    fn confirm<'a>(&'a self, mut items: Range<usize>, ctx: &'a Context) -> Option<BoxFuture<'a, Result<()>>> {
+        let dataset = &self.fetch.dataset;
+        if dataset.manifest().is_none() || self.fetch.is_whole(items.start) {
+            return None;
+        }
+        let plain = names::chunk_key_start(dataset.prefix());
+        let rewritten = items.any(|item| self.fetch.key(item).starts_with(&plain));
+        rewritten.then(|| -> BoxFuture<'a, Result<()>> { Box::pin(dataset.confirm(ctx)) })
+    }
+
+    fn process(&self, item: usize, fetched: Option<Fetched>) -> Result<(T, u64)> {
+        let bytes = match fetched {
+            Some(Fetched::Failed(error)) => return Err(error),
+            Some(Fetched::Bytes(bytes)) => Some(bytes),
+            None => None,
+        };
+        if let Some(ChunkBytes::Whole(payload)) = &bytes {
+            self.fetch.check(item, payload)?;
+        }
+        (self.process)(&self.fetch, item, bytes)
+    }
+}

@@ -1,0 +1,246 @@
+//! The read verb: selected partitions and columns of a dataset or a file, as a stream of record batches.
+
+mod chunks;
+mod file;
+mod layout;
+mod ranged;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatch, RecordBatchReader};
+
+pub(crate) use self::chunks::{ChunkBytes, ChunkFetch};
+pub(crate) use self::file::read_batches;
+pub use self::file::{open_and_read_file, read_file};
+use crate::chunk::{self, ChunkDecoder, DecodeLimit, Decoded};
+use crate::dataset::{Dataset, PlannedChunk};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Metrics, Progress};
+use crate::options::{Bytes, options, words};
+use crate::partition::Selection;
+use crate::pipeline::Pipeline;
+use crate::runtime::{Context, runtime};
+use crate::tuning;
+
+words! {
+    /// What to do about a chunk that should be there and is not.
+    pub enum OnMissing {
+        /// Fail with `CHUNK_MISSING`, naming it.
+        Error = "error",
+        /// Go on without it and count it.
+        Skip = "skip",
+    }
+    type = "error|skip"
+}
+
+options! {
+    /// What to read of a dataset, and how.
+    pub struct ReadOptions {
+        /// Partitions to read: `all`, or ids or values separated by commas.
+        pub partitions: Selection = Selection::All,
+        /// Columns to read, in this order; all unless given.
+        pub columns: Option<Vec<String>> = None,
+        /// What to do about a missing chunk.
+        pub on_missing: OnMissing = OnMissing::Error,
+        /// Batches per partition, for data without a manifest; found out unless given.
+        pub batches: Option<u32> = None,
+        /// Check every chunk that is fetched as a whole against the manifest's checksum.
+        pub verify_checksums: bool = true,
+        /// Keys of one MGET at the most; 0 means 64. Fewer are asked for when they are large.
+        pub pipeline: usize = 0,
+        /// Requests in flight at the most; 0 means tuned.
+        pub concurrency: usize = 0,
+        /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
+        pub max_inflight_bytes: Option<Bytes> = None,
+    }
+}
+
+options! {
+    /// What to read of an IPC file, and how.
+    pub struct FileReadOptions {
+        /// Partitions to read: `all`, or ids or values separated by commas.
+        pub partitions: Selection = Selection::All,
+        /// Columns to read, in this order; all unless given.
+        pub columns: Option<Vec<String>> = None,
+        /// The column that says to which partition a row belongs, for files of other writers.
+        pub partition_column: String = crate::schema::PARTITION_COLUMN.to_string(),
+        /// Batches per partition, for files without a partition column.
+        pub batches: Option<u32> = None,
+        /// Batches decoded at once at the most; 0 means tuned.
+        pub concurrency: usize = 0,
+        /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
+        pub max_inflight_bytes: Option<Bytes> = None,
+        /// Map the file instead of reading it: its uncompressed columns are used where they lie. It must not change meanwhile.
+        pub mmap: bool = false,
+    }
+}
+
+/// A record batch and where it belongs.
+#[derive(Debug, Clone)]
+pub struct ReadBatch {
+    /// The partition's id.
+    pub partition: u32,
+    /// The batch within the partition, counted from 0.
+    pub batch: u32,
+    /// The rows.
+    pub data: RecordBatch,
+}
+
+/// A running read: an iterator of record batches, ordered by partition and batch.
+///
+/// Fetching and decoding go on in the background while batches are consumed, as far as the byte budget
+/// allows. Dropping the reader stops them. The arrays outlive the reader, the dataset and the store.
+#[derive(Debug)]
+pub struct Reader {
+    schema: SchemaRef,
+    pipeline: Pipeline<Option<Decoded>>,
+    /// Partition and batch of each item.
+    places: Arc<[(u32, u32)]>,
+    position: usize,
+    dataset: Option<Dataset>,
+    ctx: Context,
+}
+
+impl Reader {
+    /// The schema of the batches: the wanted columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The figures as they stand now.
+    pub fn metrics(&self) -> Metrics {
+        self.ctx.metrics()
+    }
+
+    /// The context that the read runs in.
+    pub fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    /// The next batch with its place; `None` after the last. An error ends the read.
+    pub fn next_batch(&mut self) -> Option<Result<ReadBatch>> {
+        loop {
+            let Some(result) = self.pipeline.next() else {
+                self.ctx.progress().finish();
+                return None;
+            };
+            let (partition, batch) = self.places.get(self.position).copied().unwrap_or_default();
+            self.position += 1;
+            match result {
+                Ok(Some(decoded)) => {
+                    let progress = self.ctx.progress();
+                    Progress::add(&progress.rows, decoded.batch.num_rows() as u64);
+                    return Some(Ok(ReadBatch { partition, batch, data: decoded.batch }));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.ctx.progress().finish();
+                    return Some(Err(explain(error, self.dataset.as_ref(), &self.ctx)));
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Reader {
+    type Item = std::result::Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().map(|batch| batch.map(|batch| batch.data).map_err(ArrowError::from))
+    }
+}
+
+impl RecordBatchReader for Reader {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+/// A chunk that is missing or does not match may just mean that the dataset was replaced: then say so.
+pub(crate) fn explain(error: Error, dataset: Option<&Dataset>, ctx: &Context) -> Error {
+    let Some(dataset) = dataset.filter(|_| matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::ChunkMissing)) else {
+        return error;
+    };
+    let (asked, context) = (dataset.clone(), ctx.clone());
+    match ctx.block_on_part(async move { asked.is_current(&context).await }) {
+        Ok(false) => dataset.replaced(),
+        _ => error,
+    }
+}
+
+/// Starts reading a dataset.
+///
+/// Of wanted columns only their bytes are fetched, where that is cheaper than whole chunks. Rows are handed out once
+/// it is known that the dataset was not replaced meanwhile; data without a manifest does not tell.
+///
+/// # Errors
+/// `NOT_FOUND` for a partition or column that does not exist; what the store reports while the plan is made.
+pub fn read(dataset: &Dataset, options: &ReadOptions, ctx: &Context) -> Result<Reader> {
+    read_planned(dataset, options, ReadPlan::new(dataset, options, ctx)?)
+}
+
+fn read_planned(dataset: &Dataset, options: &ReadOptions, plan: ReadPlan) -> Result<Reader> {
+    let schema = project_schema(&plan.schema, options.columns.as_deref())?;
+    let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+    let decoder = ChunkDecoder::new(Some(plan.schema.clone()), options.columns.clone(), limit);
+    let places = plan.places();
+    let ctx = plan.ctx.clone();
+    let on_missing = options.on_missing;
+    let pipeline = ChunkFetch::new(dataset, plan, options)?.start(options, move |fetch, item, bytes| {
+        let Some(bytes) = bytes else {
+            return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
+        };
+        let decoded = bytes.decode(&decoder).map_err(|e| fetch.at(e, item))?;
+        let bytes = decoded.bytes;
+        Progress::add(&fetch.progress().decoded_bytes, bytes);
+        Ok((Some(decoded), bytes))
+    })?;
+    Ok(Reader { schema, pipeline, places: places.into(), position: 0, dataset: Some(dataset.clone()), ctx })
+}
+
+/// What a read of a dataset will fetch.
+#[derive(Debug)]
+pub(crate) struct ReadPlan {
+    pub(crate) ctx: Context,
+    pub(crate) chunks: Vec<PlannedChunk>,
+    /// Of the dataset.
+    pub(crate) schema: SchemaRef,
+    /// What the first chunk has before its body, where there is no manifest.
+    pub(crate) head_bytes: Option<u64>,
+    /// What one more read of a part of a chunk costs, in bytes that could be read instead.
+    pub(crate) read_cost_bytes: u64,
+}
+
+impl ReadPlan {
+    pub(crate) fn new(dataset: &Dataset, options: &ReadOptions, ctx: &Context) -> Result<Self> {
+        let ctx = match options.max_inflight_bytes {
+            Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
+            None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
+        };
+        let (asked, selection, batches, context) =
+            (dataset.clone(), options.partitions.clone(), options.batches, ctx.clone());
+        let (chunks, (schema, head_bytes)) = ctx.block_on_part(async move {
+            let chunks = asked.plan(&selection, batches, &context).await?;
+            let schema = asked.schema_and_head(&chunks, &context).await?;
+            Ok((chunks, schema))
+        })?;
+        Progress::add(&ctx.progress().chunks_expected, chunks.len() as u64);
+        Ok(ReadPlan { ctx, chunks, schema, head_bytes, read_cost_bytes: tuning::READ_COST_BYTES })
+    }
+
+    /// Partition and batch of each chunk.
+    pub(crate) fn places(&self) -> Vec<(u32, u32)> {
+        self.chunks.iter().map(|chunk| (chunk.partition, chunk.batch)).collect()
+    }
+}
+
+fn project_schema(schema: &SchemaRef, columns: Option<&[String]>) -> Result<SchemaRef> {
+    let Some(columns) = columns else { return Ok(schema.clone()) };
+    let (increasing, order) = chunk::projection(schema, columns)?;
+    let indices: Vec<usize> = order.into_iter().map(|place| increasing[place]).collect();
+    Ok(Arc::new(schema.project(&indices)?))
+}

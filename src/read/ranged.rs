@@ -1,0 +1,307 @@
+//! ChunkFetch the wanted columns of chunks rather than whole chunks.
+//!
+//! The heads of many chunks are fetched by one request, window after window, the next one while the columns of
+//! this one come in. A head tells which ranges of its chunk hold the columns; these are fetched in groups of
+//! about a request's size. Before rows are handed out, the dataset confirms that it has not been replaced.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::buffer::Buffer;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::task::JoinSet;
+
+use super::chunks::{ChunkBytes, ChunkFetch, Fetched};
+use super::layout::{Columns, FirstRead, Known, Layout, Step};
+use crate::error::{Error, Result};
+use crate::metrics::Progress;
+use crate::pipeline::{Group, Groups, OnFetched, groups};
+use crate::runtime::Context;
+use crate::tuning;
+
+/// Chunks whose heads are fetched first, so that their columns can follow early.
+const FIRST_WINDOW: usize = 32;
+/// Chunks whose heads are fetched together from then on.
+const WINDOW: usize = 256;
+/// Bytes of heads that are fetched together at the most, unless one alone has more.
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// What is known of the chunks that are about to be fetched.
+#[derive(Debug)]
+pub(super) struct Ranged {
+    columns: Columns,
+    planned: Mutex<HashMap<usize, Planned>>,
+}
+
+/// How a chunk is fetched.
+#[derive(Debug)]
+enum Planned {
+    Whole,
+    Parts(Box<Layout>),
+    Missing,
+    Failed(Error),
+}
+
+impl Ranged {
+    pub(super) fn new(columns: Columns) -> Self {
+        Ranged { columns, planned: Mutex::default() }
+    }
+
+    fn plan(&self, item: usize, planned: Planned) {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(item, planned);
+    }
+
+    fn take(&self, item: usize) -> Option<Planned> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).remove(&item)
+    }
+
+    /// Whether the chunk is fetched as a whole; a group has only such chunks or none.
+    pub(super) fn is_whole(&self, item: usize) -> bool {
+        matches!(self.planned.lock().unwrap_or_else(PoisonError::into_inner).get(&item), Some(Planned::Whole))
+    }
+
+    fn read_bytes(&self, item: usize, payload_bytes: u64) -> u64 {
+        match self.planned.lock().unwrap_or_else(PoisonError::into_inner).get(&item) {
+            Some(Planned::Whole) => payload_bytes,
+            Some(Planned::Parts(layout)) => layout.reads.read_bytes(),
+            _ => 0,
+        }
+    }
+}
+
+/// The groups of a read, formed as the heads come in.
+pub(super) fn stream(fetching: Arc<ChunkFetch>, max_items: usize, ctx: &Context) -> Groups {
+    let windows = Windows { fetching, max_items, ctx: ctx.clone(), start: 0, ahead: JoinSet::new() };
+    let windows = stream::try_unfold(windows, |mut windows| async move {
+        let next = windows.next().await?;
+        Ok::<_, Error>(next.map(|groups| (stream::iter(groups).map(Ok), windows)))
+    });
+    windows.try_flatten().boxed()
+}
+
+struct Windows {
+    fetching: Arc<ChunkFetch>,
+    max_items: usize,
+    ctx: Context,
+    /// The first chunk that no window has yet.
+    start: usize,
+    /// The window that is fetched ahead.
+    ahead: JoinSet<Result<Vec<Group>>>,
+}
+
+impl Windows {
+    async fn next(&mut self) -> Result<Option<Vec<Group>>> {
+        if self.start == 0 {
+            self.fetch_ahead();
+        }
+        let Some(ended) = self.ahead.join_next().await else { return Ok(None) };
+        self.fetch_ahead();
+        ended.unwrap_or_else(|e| Err(Error::internal(format!("a fetch ended without a result: {e}")))).map(Some)
+    }
+
+    fn fetch_ahead(&mut self) {
+        let Some(ranged) = &self.fetching.ranged else { return };
+        let (mut heads, mut bytes) = (Vec::new(), 0);
+        let limit = if self.start == 0 { FIRST_WINDOW } else { WINDOW };
+        let first = self.start;
+        while self.start < self.fetching.len() && self.start - first < limit && bytes < WINDOW_BYTES {
+            match ranged.columns.first_read(self.fetching.known(self.start)) {
+                FirstRead::Whole => ranged.plan(self.start, Planned::Whole),
+                FirstRead::Head(range) => {
+                    bytes += range.end - range.start;
+                    heads.push(PartialHead { item: self.start, bytes: Vec::new(), range });
+                }
+            }
+            self.start += 1;
+        }
+        if self.start > first {
+            let (fetching, ctx, items, max_items) =
+                (self.fetching.clone(), self.ctx.clone(), first..self.start, self.max_items);
+            self.ahead.spawn(async move {
+                let _busy = ctx.progress().fetch.start();
+                fetch_heads(&fetching, heads, &ctx).await?;
+                Ok(form_groups(&fetching, items, max_items))
+            });
+        }
+    }
+}
+
+/// A head, or the beginning of one.
+struct PartialHead {
+    item: usize,
+    /// What has been fetched so far, where that was not all.
+    bytes: Vec<u8>,
+    /// What is to be fetched.
+    range: Range<u64>,
+}
+
+/// Fetches heads, and more of those that turn out to be longer, until each chunk's layout is known.
+async fn fetch_heads(fetching: &ChunkFetch, mut heads: Vec<PartialHead>, ctx: &Context) -> Result<()> {
+    while !heads.is_empty() {
+        let ranges: Vec<_> = heads.iter().map(|head| (fetching.key(head.item).clone(), head.range.clone())).collect();
+        let mut values: Vec<Option<Buffer>> = vec![None; heads.len()];
+        let mut on_value = |index: usize, value: Option<Buffer>| {
+            Progress::add(&ctx.progress().payload_bytes, value.as_ref().map_or(0, Buffer::len) as u64);
+            values[index] = value;
+        };
+        fetching.store().get_ranges(&ranges, ctx, &mut on_value).await?;
+        let (mut longer, mut short) = (Vec::new(), Vec::new());
+        for (head, value) in heads.into_iter().zip(values) {
+            match value.filter(|value| value.len() as u64 == head.range.end - head.range.start) {
+                Some(bytes) => longer.extend(plan_chunk(fetching, head, bytes)),
+                None => short.push(head.item),
+            }
+        }
+        for (item, error) in fetching.why_short(&short, ctx).await? {
+            fetching.plan(item, error.map_or(Planned::Missing, Planned::Failed));
+        }
+        heads = longer;
+    }
+    Ok(())
+}
+
+/// Takes note of what a head says; gives back one that is not complete yet.
+fn plan_chunk(fetching: &ChunkFetch, head: PartialHead, bytes: Buffer) -> Option<PartialHead> {
+    let PartialHead { item, bytes: mut before, range } = head;
+    let bytes = if before.is_empty() {
+        bytes
+    } else {
+        before.extend_from_slice(&bytes);
+        Buffer::from_vec(before)
+    };
+    let columns = &fetching.ranged.as_ref()?.columns;
+    match columns.layout(fetching.known(item), bytes.clone()) {
+        Ok(Step::Planned(layout)) => fetching.plan(item, Planned::Parts(layout)),
+        Ok(Step::NeedsMore(end)) if end > range.end => {
+            return Some(PartialHead { item, bytes: bytes.to_vec(), range: range.end..end });
+        }
+        Ok(Step::NeedsMore(_)) => {
+            let error = Error::corrupt("its head is not where the manifest says");
+            fetching.plan(item, Planned::Failed(fetching.at(error, item)));
+        }
+        Err(error) => fetching.plan(item, Planned::Failed(fetching.at(error, item))),
+    }
+    None
+}
+
+/// Groups of about a request's size, of whole chunks or of parts.
+fn form_groups(fetching: &ChunkFetch, items: Range<usize>, max_items: usize) -> Vec<Group> {
+    let Some(ranged) = &fetching.ranged else { return Vec::new() };
+    let first = items.start;
+    let sizes: Vec<u64> =
+        items.clone().map(|item| ranged.read_bytes(item, fetching.known(item).payload_bytes)).collect();
+    Progress::add(&fetching.progress().payload_bytes_expected, sizes.iter().sum());
+    let same_unit = |a: usize, b: usize| {
+        let whole = ranged.is_whole(first + a);
+        whole == ranged.is_whole(first + b) && (!whole || fetching.same_partition(first + a, first + b))
+    };
+    let mut groups = groups(&sizes, max_items, tuning::REQUEST_BYTES, same_unit);
+    for group in &mut groups {
+        group.items = first + group.items.start..first + group.items.end;
+    }
+    groups
+}
+
+/// A chunk whose columns come in.
+struct Incoming {
+    item: usize,
+    layout: Box<Layout>,
+    segments: Vec<(u64, Buffer)>,
+    short: bool,
+}
+
+impl Incoming {
+    fn is_complete(&self) -> bool {
+        self.segments.len() == self.layout.reads.reads().len()
+    }
+
+    fn bytes(&mut self) -> Fetched {
+        match self.layout.body(std::mem::take(&mut self.segments)) {
+            Ok(body) => Fetched::Bytes(ChunkBytes::Parts(self.layout.head.frames.clone(), body)),
+            Err(error) => Fetched::Failed(error),
+        }
+    }
+}
+
+/// Fetches the columns of chunks whose heads are known.
+pub(super) async fn fetch(
+    fetching: &ChunkFetch,
+    items: Range<usize>,
+    ctx: &Context,
+    on_fetched: OnFetched<'_, Fetched>,
+) -> Result<()> {
+    let Some(ranged) = &fetching.ranged else { return Err(Error::internal("parts of chunks without a plan")) };
+    let (mut chunks, mut ranges, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+    for item in items {
+        match ranged.take(item) {
+            Some(Planned::Parts(layout)) => {
+                let start = layout.head.body_offset;
+                for read in layout.reads.reads() {
+                    ranges.push((fetching.key(item).clone(), start + read.start..start + read.end));
+                    owners.push((chunks.len(), read.clone()));
+                }
+                chunks.push(Incoming { item, layout, segments: Vec::new(), short: false });
+            }
+            Some(Planned::Missing) => on_fetched(item, None),
+            Some(Planned::Failed(error)) => on_fetched(item, Some(Fetched::Failed(error))),
+            Some(Planned::Whole) | None => return Err(Error::internal("a chunk in parts without a layout")),
+        }
+    }
+    let mut deliver = |chunk: &mut Incoming| {
+        Progress::add(&ctx.progress().chunks, 1);
+        on_fetched(chunk.item, Some(chunk.bytes()));
+    };
+    chunks.iter_mut().filter(|chunk| chunk.is_complete()).for_each(&mut deliver);
+    let mut on_value = |index: usize, value: Option<Buffer>| {
+        let (owner, range): &(usize, Range<u64>) = &owners[index];
+        let chunk: &mut Incoming = &mut chunks[*owner];
+        Progress::add(&ctx.progress().payload_bytes, value.as_ref().map_or(0, Buffer::len) as u64);
+        match value.filter(|value| value.len() as u64 == range.end - range.start) {
+            Some(bytes) => chunk.segments.push((range.start, bytes)),
+            None => chunk.short = true,
+        }
+        if chunk.is_complete() {
+            deliver(chunk);
+        }
+    };
+    if !ranges.is_empty() {
+        fetching.store().get_ranges(&ranges, ctx, &mut on_value).await?;
+    }
+    let short: Vec<usize> = chunks.iter().filter(|chunk| chunk.short).map(|chunk| chunk.item).collect();
+    for (item, error) in fetching.why_short(&short, ctx).await? {
+        on_fetched(item, error.map(Fetched::Failed));
+    }
+    Ok(())
+}
+
+impl ChunkFetch {
+    fn plan(&self, item: usize, planned: Planned) {
+        if let Some(ranged) = &self.ranged {
+            ranged.plan(item, planned);
+        }
+    }
+
+    fn known(&self, item: usize) -> Known<'_> {
+        Known { payload_bytes: self.payload_bytes(item), index: self.index(item) }
+    }
+
+    /// Tells for chunks that brought fewer bytes than they should whether they are missing (`None`) or what is
+    /// wrong with them.
+    async fn why_short(&self, items: &[usize], ctx: &Context) -> Result<Vec<(usize, Option<Error>)>> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = items.iter().map(|item| self.key(*item).clone()).collect();
+        let sizes = self.store().sizes(&keys, ctx).await?;
+        let why = |(item, size): (&usize, Option<u64>)| {
+            let expected = self.payload_bytes(*item);
+            let error = size.map(|size| {
+                let text = format!("it has {size} bytes where there should be {expected}, or changes while it is read");
+                self.at(Error::corrupt(text), *item)
+            });
+            (*item, error)
+        };
+        Ok(items.iter().zip(sizes).map(why).collect())
+    }
+}
