@@ -13,14 +13,29 @@ static ALLOCATOR: Chosen = Chosen;
 
 struct Chosen;
 
+#[cfg(target_os = "linux")]
 unsafe extern "C" {
     /// Of mimalloc's `mimalloc.h`.
     fn mi_option_set(option: libc::c_int, value: libc::c_long);
 }
 
+#[cfg(target_os = "linux")]
 /// Memory is committed as it is used, not arena by arena: the system backs arenas that are committed at once with
 /// pages of 2 MiB, of which a few used bytes each add up to tens of megabytes in long runs.
 const MI_OPTION_ARENA_EAGER_COMMIT: libc::c_int = 4;
+
+#[cfg(target_os = "linux")]
+extern "C" fn commit_as_used() {
+    // SAFETY: it sets a number among the allocator's options, and needs nothing that is not there from the start.
+    unsafe { mi_option_set(MI_OPTION_ARENA_EAGER_COMMIT, 0) };
+}
+
+/// Runs while the library is loaded, before mimalloc's own initialisation (which has no priority, so comes last) takes
+/// its first memory.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array.00101")]
+static COMMIT_AS_USED: extern "C" fn() = commit_as_used;
 
 const UNKNOWN: u8 = 0;
 const MIMALLOC: u8 = 1;
@@ -44,10 +59,6 @@ fn choose() -> bool {
     let value = unsafe { libc::getenv(c"ARROWREDIS_ALLOCATOR".as_ptr()) };
     // SAFETY: not NULL, so a C string.
     let system = !value.is_null() && unsafe { std::ffi::CStr::from_ptr(value) } == c"system";
-    if !system {
-        // SAFETY: it sets a number among the allocator's options, and needs nothing that is not there from the start.
-        unsafe { mi_option_set(MI_OPTION_ARENA_EAGER_COMMIT, 0) };
-    }
     // Two threads may come here at once; the first answer stands for both.
     let choice = if system { SYSTEM } else { MIMALLOC };
     let _ = CHOICE.compare_exchange(UNKNOWN, choice, Relaxed, Relaxed);

@@ -23,11 +23,13 @@ pub struct Outcome {
     pub object: Map<String, Value>,
     /// `verify` found a difference.
     pub differs: bool,
+    /// What failed, where the object tells of what went well, too.
+    pub failure: Option<Failure>,
 }
 
 impl From<Map<String, Value>> for Outcome {
     fn from(object: Map<String, Value>) -> Self {
-        Outcome { object, differs: false }
+        Outcome { object, differs: false, failure: None }
     }
 }
 
@@ -132,10 +134,14 @@ impl Session {
     pub fn end(&self, command: &str, result: Result<Outcome, Failure>) -> ExitCode {
         let result = result.and_then(|mut outcome| {
             outcome.object.insert("command".to_string(), command.into());
-            self.output.object(outcome.object).map(|()| outcome.differs)
+            self.output.object(outcome.object).map(|()| (outcome.differs, outcome.failure))
         });
         let failure = match result {
-            Ok(differs) => return ExitCode::from(if differs { failure::DIFFERENCE } else { 0 }),
+            Ok((_, Some(failure))) => {
+                let _ = beside_bars(format!("{} {}\n", tag("error", RED), failure.message()).as_bytes());
+                return ExitCode::from(failure.status());
+            }
+            Ok((differs, None)) => return ExitCode::from(if differs { failure::DIFFERENCE } else { 0 }),
             Err(Failure::BrokenPipe) => return ExitCode::from(failure::FAILED),
             Err(failure) => failure,
         };

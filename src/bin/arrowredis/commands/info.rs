@@ -72,7 +72,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         members.insert("broken_chunks".to_string(), broken.iter().map(broken_object).collect());
     }
     members.insert("total_seconds".to_string(), ctx.metrics().total_seconds.into());
-    Ok(Outcome { object: members, differs })
+    Ok(Outcome { differs, ..members.into() })
 }
 
 fn report_check(chunks: u64, broken: &[BrokenChunk]) -> String {

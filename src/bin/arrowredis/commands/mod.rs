@@ -1,5 +1,6 @@
 //! The commands: one file each, with its flags and what it does.
 
+mod bench;
 mod completions;
 mod delete;
 mod demo;
@@ -40,6 +41,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "delete", command: delete::command, run: delete::run },
     Entry { name: "gc", command: gc::command, run: gc::run },
     Entry { name: "ping", command: ping::command, run: ping::run },
+    Entry { name: "bench", command: bench::command, run: bench::run },
     Entry { name: "demo", command: demo::command, run: demo::run },
     Entry { name: "completions", command: completions::command, run: completions::run },
 ];

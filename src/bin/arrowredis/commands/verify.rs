@@ -68,7 +68,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     let report = session.watch("Verifying", &ctx, || verify(left, right, &options, &ctx));
     let report = report.map_err(Failure::of_input)?;
     session.output.say(text(&report, files))?;
-    Ok(Outcome { differs: !report.identical, object: object(describe(&report)) })
+    Ok(Outcome { differs: !report.identical, ..object(describe(&report)).into() })
 }
 
 /// One of the two things to compare.

@@ -1,0 +1,108 @@
+//! The benchmark suite: what it reports, writes and leaves behind.
+
+use serde_json::Value;
+
+use crate::common::servers::{RedisServer, ServerConfig, free_port};
+use crate::program::Program;
+
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn every_stage_is_measured_on_redis_with_its_limits() {
+    let (program, server) = (Program::new(), RedisServer::start(&ServerConfig::default()));
+    let (report, results) = (program.file("report.html"), program.file("results.json"));
+    let url = format!("redis://127.0.0.1:{}/1", server.port);
+    let folder = program.file("data");
+    let words =
+        ["bench", "--size", "tiny", "--repeats", "2", "--warmup", "0", "--verify", "--all-stores", "--redis-url"];
+    let files = ["--output-json", &results, "--report", &report, "--output-dir", &folder];
+    let run = program.ok(&[&words[..], &[&url], &files].concat());
+    for line in ["ArrowRedis Benchmark Suite", "Verification: Enabled", "Limits of reading everything", "Summary"] {
+        assert!(run.stdout.contains(line), "no {line:?} in {run:#?}");
+    }
+
+    let object: Value = serde_json::from_str(&std::fs::read_to_string(&results).unwrap()).unwrap();
+    let size = &object["benchmarks"][0];
+    assert_eq!((&size["name"], &size["verified"], &size["error"]), (&"tiny".into(), &true.into(), &Value::Null));
+    for time in ["gen_time", "split_time", "read_time", "local_read_time", "verify_time", "total_time", "file_size_mb"]
+    {
+        assert!(size[time].as_f64().unwrap() > 0.0, "{time}: {size}");
+    }
+    let stages = &size["stages"];
+    let on_store = ["split", "read", "read_columns", "read_partition", "verify"];
+    for place in ["", "@embedded directory", "@memory"] {
+        for stage in on_store {
+            let stage = &stages[format!("{stage}{place}")];
+            assert_eq!(stage["runs"].as_array().unwrap().len(), 2, "{place}: {stage}");
+            let seconds = &stage["seconds"];
+            let [low, median, high] = ["q1", "median", "q3"].map(|key| seconds[key].as_f64().unwrap());
+            assert!(0.0 < low && low <= median && median <= high, "{seconds}");
+        }
+    }
+    assert_eq!((&stages["read"]["rows"], &stages["read_partition"]["rows"]), (&32_000.into(), &8_000.into()));
+    let limits = &size["limits"];
+    assert_eq!(limits["wire_ways"].as_array().unwrap().len(), 9, "{limits}");
+    assert!(limits["model_seconds"].as_f64() >= limits["wire"]["seconds"].as_f64(), "{limits}");
+
+    assert_plots(&std::fs::read_to_string(&report).unwrap(), stages.as_object().unwrap().len());
+    assert_eq!(program.names(), ["report.html", "results.json"], "the generated files are removed");
+    let keyspace = server.admin(&["INFO", "keyspace"]);
+    assert!(!keyspace.contains("db1:"), "the datasets are removed: {keyspace}");
+}
+
+/// Every plot has its data: a bar for each figure, both limits, a point of each line.
+fn assert_plots(page: &str, figures: usize) {
+    let section = |id: &str| {
+        let start = page.find(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("no section {id}"));
+        let length = page[start..].find("</section>").unwrap();
+        &page[start..start + length]
+    };
+    let count = |id: &str, what: &str| section(id).matches(what).count();
+    assert_eq!(count("throughput", "<rect"), figures);
+    assert_eq!(count("throughput", "class=\"whisker\""), figures);
+    assert_eq!(count("limits", "<rect"), 2);
+    assert_eq!(count("limits", "class=\"mark\""), 1);
+    assert_eq!(count("memory", "<rect"), figures);
+    assert_eq!((count("scaling", "<path class=\"line"), count("scaling", "<circle")), (8, 8));
+    let stacks = count("time", "class=\"label\"");
+    assert!(stacks > 5 && count("time", "<rect") == 4 * stacks, "{stacks}");
+    assert_eq!(count("figures", "<tr>"), figures + 1);
+    for broken in ["NaN", "inf", "{{", "http://", "https://"] {
+        assert!(!page.contains(broken), "{broken} in the page");
+    }
+}
+
+#[test]
+fn without_a_server_the_embedded_store_is_measured_and_kept_if_wanted() {
+    let program = Program::new();
+    let folder = program.file("data");
+    let words = ["bench", "--size", "tiny", "--repeats", "1", "--warmup", "0", "--json", "--no-cleanup"];
+    let object = program.ok(&[&words[..], &["--compression", "lz4", "--output-dir", &folder]].concat()).json();
+    let size = &object["benchmarks"][0];
+    assert_eq!((&object["rows"], &object["chunks"], &size["limits"]), (&32_000.into(), &16.into(), &Value::Null));
+    assert_eq!(size["verified"], Value::Null, "nobody asked for it: {:?}", keys(size));
+    let store = format!("file://{folder}/store");
+    let info = program.ok(&["info", "bench:tiny", "--store", &store, "--json"]).json();
+    assert_eq!((&info["compression"], &info["rows"]), (&"lz4".into(), &32_000.into()), "{info}");
+    assert!(program.path("data/bench-tiny.arrow").exists());
+}
+
+#[test]
+fn a_size_that_fails_is_reported_and_the_status_is_three() {
+    let program = Program::new();
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let folder = program.file("data");
+    let words =
+        ["bench", "--size", "tiny", "--json", "--max-retries", "0", "--redis-url", &url, "--output-dir", &folder];
+    let run = program.run(&words);
+    assert_eq!(run.status, 3, "{run:#?}");
+    let object = run.json();
+    assert!(object["benchmarks"][0]["error"].as_str().unwrap().contains("Connection refused"), "{object}");
+    assert!(run.stderr.contains("1 of 1 sizes failed (tiny)"), "{run:#?}");
+
+    let run = program.run(&["bench", "--size", "3gb"]);
+    assert_eq!(run.status, 2, "{run:#?}");
+    assert!(run.stderr.contains("--size cannot be '3gb': expected 50mb, 250mb, 512mb, 1gb, tiny or all"), "{run:#?}");
+}
