@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,43 @@ func TestReadsEndWithTheirContextWhenTheServerStopsAnswering(t *testing.T) {
 				inBlackHole(t, end, func(ctx context.Context) error { return call(t, ctx, dataset) })
 			})
 		}
+	}
+}
+
+// An upload whose server falls silent in the middle cannot clean up at once: its caller does not wait for that.
+func TestAnUploadEndsWithItsContextWhenTheServerStopsAnswering(t *testing.T) {
+	redis := startRedis(t)
+	for _, end := range []string{"cancel", "deadline"} {
+		t.Run(end, func(t *testing.T) {
+			hole := startProxy(t, redis.address)
+			store, err := arrowredis.OpenStore(hole.url(), &arrowredis.StoreOptions{
+				Timeout: time.Second, ConnectTimeout: time.Second, MaxRetries: new(0),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = store.Close() }()
+			schema, batches := cities(memory.NewGoAllocator())
+			options := &arrowredis.SplitOptions{PartitionColumn: "country"}
+			inBlackHole(t, end, func(ctx context.Context) error {
+				writer, err := store.NewWriter(ctx, "cities-"+end, schema, options)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = writer.Close() }()
+				if err := writer.Write(batches[0]); err != nil {
+					return err
+				}
+				// Let it take the lease, so that there is something to give back.
+				time.Sleep(50 * time.Millisecond)
+				hole.swallows(true)
+				if err := writer.Write(batches[1]); err != nil {
+					return err
+				}
+				_, err = writer.Finish()
+				return err
+			})
+		})
 	}
 }
 
@@ -353,6 +391,29 @@ func TestClosedObjectsSaySo(t *testing.T) {
 	}
 	if store.String() != "closed store" {
 		t.Error(store)
+	}
+}
+
+func TestADescriptionHasNoCredential(t *testing.T) {
+	store := openStore(t, "redis://bob:s3cr3t@127.0.0.1:6379/2")
+	if text := store.String(); !strings.Contains(text, "127.0.0.1:6379") || strings.Contains(text, "s3cr3t") {
+		t.Fatal(text)
+	}
+}
+
+func TestReferencesOfAReaderAreCounted(t *testing.T) {
+	reader, err := generated(t, openStore(t, "memory://references"), "demo").Read(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Retain()
+	reader.Release()
+	if !reader.Next() {
+		t.Fatal("one reference is left: ", reader.Err())
+	}
+	reader.Release()
+	if reader.Next() || reader.RecordBatch() != nil || !errors.Is(reader.Err(), arrowredis.ErrInvalidArgument) {
+		t.Fatal("no reference is left: ", reader.Err())
 	}
 }
 

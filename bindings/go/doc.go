@@ -54,6 +54,9 @@
 // Stores, datasets, readers, writers and sides have a Close that may be called again. What a program forgets is freed
 // with the garbage, some time. [LiveHandles] is 0 when nothing is left.
 //
+// All Arrow types pass in both directions; testdata/types.md is the table, judged by pyarrow. Columns of extension types
+// are handed out as their storage, with the type's name in the field's metadata, which is how arrow-go imports them.
+//
 // # Goroutines
 //
 // Stores, datasets, sides and writers may be shared by goroutines, and closed while others use them. Of a reader, one

@@ -46,7 +46,8 @@ func (d *Dataset) VerifySide(options *ReadOptions) (*VerifySide, error) {
 	return newSide(verifyDataset(dataset, native))
 }
 
-// VerifyFile is an IPC file as a side. Options may be nil. The caller closes the side.
+// VerifyFile is an IPC file as a side: all of its rows, the columns that the options mean, which may be nil. The caller
+// closes the side.
 func VerifyFile(path string, options *FileReadOptions) (*VerifySide, error) {
 	native, err := newOptions(kindFileRead, options)
 	if err != nil {
