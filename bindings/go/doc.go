@@ -60,6 +60,6 @@
 // # Goroutines
 //
 // Stores, datasets, sides and writers may be shared by goroutines, and closed while others use them. Of a reader, one
-// goroutine takes batches; others may cancel or close it, and ask for metrics. A waiting call occupies a thread, as a
-// system call does.
+// goroutine takes batches and closes it; others may cancel it and ask for metrics. A waiting call occupies a thread, as
+// a system call does.
 package arrowredis

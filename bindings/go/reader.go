@@ -14,8 +14,8 @@ import (
 // Reader is a running read: an [array.RecordReader] over record batches in the order of partition and batch. Fetching
 // and decoding go on in the background while batches are taken, as far as the byte budget allows.
 //
-// One goroutine takes batches; others may ask for metrics, cancel and close. A batch is valid until the next call of
-// Next, or as long as it is retained: it may outlive reader, dataset and store.
+// One goroutine takes batches, uses them and closes the reader; others may ask for metrics and cancel. A batch is valid
+// until the next call of Next or Close, or as long as it is retained: it may outlive reader, dataset and store.
 type Reader struct {
 	refs    atomic.Int64
 	state   *readerState
@@ -201,8 +201,8 @@ func (r *Reader) Release() {
 	}
 }
 
-// Close ends the read, whatever its references, and frees what it holds; a goroutine that waits for a batch gets
-// [ErrCancelled]. Batches that were retained stay. Closing again does nothing. It never fails.
+// Close ends the read, whatever its references, and frees what it holds, the current batch included unless that is
+// retained; a goroutine that waits in Next gets [ErrCancelled]. Closing again does nothing. It never fails.
 func (r *Reader) Close() error {
 	r.cleanup.Stop()
 	r.state.close()
