@@ -73,7 +73,7 @@ func TestAThousandCancelledReads(t *testing.T) {
 	}
 	_, _ = dataset.Close(), store.Close()
 	settled := func() bool {
-		return arrowredis.LiveHandles() == before && runtime.NumGoroutine() <= goroutines && redis.clients(t) <= clients
+		return arrowredis.LiveHandles() <= before && runtime.NumGoroutine() <= goroutines && redis.clients(t) <= clients
 	}
 	for range 500 {
 		if settled() {
@@ -180,7 +180,7 @@ func TestWhatIsForgottenIsFreed(t *testing.T) {
 	}()
 	for range 500 {
 		runtime.GC()
-		if arrowredis.LiveHandles() == before {
+		if arrowredis.LiveHandles() <= before {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
