@@ -55,6 +55,18 @@ pub(crate) struct Group {
     pub(crate) bytes: Vec<u64>,
 }
 
+impl Group {
+    /// Keeps the first item, and returns the others, if there are any.
+    fn split_after_first(&mut self) -> Option<Group> {
+        let second = self.items.start + 1;
+        if second >= self.items.end {
+            return None;
+        }
+        let items = second..std::mem::replace(&mut self.items.end, second);
+        Some(Group { items, bytes: self.bytes.split_off(1) })
+    }
+}
+
 /// The groups of a pipeline in the order of their items, formed while it runs.
 pub(crate) type Groups = BoxStream<'static, Result<Group>>;
 
@@ -219,6 +231,9 @@ impl<T> Drop for Pipeline<T> {
 }
 
 /// Starts the groups in order as budget and concurrency allow, and waits for all of them.
+///
+/// An operation that holds nothing gets what it asks for, whatever the others hold. With many of them that would be
+/// many times the budget, so a group that is too large for what they leave is fetched item by item.
 async fn drive<W: Work>(
     work: Arc<W>,
     mut groups: Groups,
@@ -229,8 +244,15 @@ async fn drive<W: Work>(
     let share = ctx.budget_share()?;
     let slots = Arc::new(Semaphore::new(concurrency));
     let mut running = JoinSet::new();
-    while let Some(group) = groups.next().await.transpose()? {
+    let mut rest: Option<Group> = None;
+    while let Some(mut group) = match rest.take() {
+        Some(rest) => Some(rest),
+        None => groups.next().await.transpose()?,
+    } {
         let slot = slots.clone().acquire_owned().await.map_err(|_| Error::internal("a closed semaphore"))?;
+        if !share.allows(group.bytes.iter().sum()) {
+            rest = group.split_after_first();
+        }
         let permit = share.acquire(group.bytes.iter().sum()).await;
         while let Some(ended) = running.try_join_next() {
             flatten(ended)?;
@@ -300,6 +322,15 @@ mod tests {
         assert_eq!(shapes(groups(&sizes, 9, 40, |_, _| true)), [0..3, 3..4, 4..6]);
         assert_eq!(shapes(groups(&sizes, 9, 100, |a, b| a / 3 == b / 3)), [0..3, 3..6]);
         assert!(groups(&[], 9, 100, |_, _| true).is_empty());
+    }
+
+    #[test]
+    fn a_group_falls_apart_item_by_item() {
+        let mut group = Group { items: 4..7, bytes: vec![1, 2, 3] };
+        let mut rest = group.split_after_first().unwrap();
+        assert_eq!(group, Group { items: 4..5, bytes: vec![1] });
+        assert_eq!(rest.split_after_first().unwrap(), Group { items: 6..7, bytes: vec![3] });
+        assert_eq!((rest.items.clone(), rest.split_after_first()), (5..6, None));
     }
 
     struct Squares {

@@ -398,14 +398,25 @@ impl Share {
     fn try_acquire(self: &Arc<Self>, bytes: u64) -> Option<Permit> {
         let mut total_held = self.budget.lock();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = *total_held - *held;
-        let allowed = self.limit.min(self.budget.total.saturating_sub(others) / 2);
-        if *held > 0 && *held + bytes > allowed {
+        if *held > 0 && *held + bytes > self.allowed(*total_held, *held) {
             return None;
         }
         *held += bytes;
         *total_held += bytes;
         Some(Permit { share: self.clone(), bytes })
+    }
+
+    /// What this operation may hold now: half of what the others leave.
+    fn allowed(&self, total_held: u64, held: u64) -> u64 {
+        self.limit.min(self.budget.total.saturating_sub(total_held - held) / 2)
+    }
+
+    /// Whether so many bytes would be within the budget if this operation held nothing else now. It gets them in the
+    /// end even if not; so whoever can do with less should then ask for less.
+    pub(crate) fn allows(&self, bytes: u64) -> bool {
+        let total_held = self.budget.lock();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes <= self.allowed(*total_held, *held)
     }
 
     /// Waits until so many bytes may be in flight.
@@ -473,6 +484,17 @@ mod tests {
         assert!(third.try_acquire(1).is_none());
         drop((held, others, huge));
         assert_eq!(*budget.lock(), 0);
+    }
+
+    #[test]
+    fn what_the_others_hold_is_not_allowed() {
+        let budget = Arc::new(Budget::new(1000));
+        let (first, second) = (budget.share(None), budget.share(Some(200)));
+        assert!(first.allows(500) && !first.allows(501), "alone, an operation gets half");
+        assert!(second.allows(200) && !second.allows(201), "its own limit holds");
+        let held = first.try_acquire(900);
+        assert!(held.is_some() && first.allows(500), "what it holds itself does not count");
+        assert!(second.allows(50) && !second.allows(51), "the others leave 100");
     }
 
     #[test]

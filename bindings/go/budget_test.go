@@ -103,7 +103,7 @@ func budgetJob() error {
 }
 
 func readSlowly(dataset *arrowredis.Dataset, first *sync.WaitGroup, proceed <-chan struct{}) error {
-	reader, err := dataset.Read(context.Background(), &arrowredis.ReadOptions{Pipeline: 1})
+	reader, err := dataset.Read(context.Background(), nil)
 	if err != nil {
 		first.Done()
 		return err
