@@ -36,6 +36,17 @@ pub(crate) struct PlannedChunk {
     pub(crate) row: Option<usize>,
 }
 
+/// The part of a dataset that one node of a server holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSummary {
+    /// The node's address.
+    pub node: String,
+    /// Chunks whose keys belong there.
+    pub chunks: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+}
+
 /// A chunk that the store does not hold as the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenChunk {
@@ -120,6 +131,27 @@ impl Dataset {
                 broken.extend(differing.map(|(chunk, size)| BrokenChunk { chunk: chunk.clone(), stored_bytes: size }));
             }
             Ok(broken)
+        })
+    }
+
+    /// How the chunks that the manifest lists are spread over the nodes of a cluster, in the order of the addresses;
+    /// every other store is one node. Nothing without a manifest.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub fn nodes(&self, ctx: &Context) -> Result<Vec<NodeSummary>> {
+        let Some(manifest) = self.manifest.clone() else { return Ok(Vec::new()) };
+        let (store, context) = (self.store.clone(), ctx.clone());
+        ctx.block_on(async move {
+            let keys: Vec<String> = manifest.chunks().map(|chunk| chunk.key).collect();
+            let mut sums = BTreeMap::<String, (u64, u64)>::new();
+            for (node, chunk) in store.nodes_of(&keys, &context).await?.into_iter().zip(&manifest.chunks) {
+                let (chunks, payload_bytes) = sums.entry(node).or_default();
+                *chunks += 1;
+                *payload_bytes += chunk.index.payload_bytes;
+            }
+            let summary = |(node, (chunks, payload_bytes))| NodeSummary { node, chunks, payload_bytes };
+            Ok(sums.into_iter().map(summary).collect())
         })
     }
 

@@ -132,7 +132,7 @@ mod test_servers;
 struct Readme;
 
 pub use codec::Codec;
-pub use dataset::{BrokenChunk, Dataset, DatasetSummary, delete_dataset, list_datasets};
+pub use dataset::{BrokenChunk, Dataset, DatasetSummary, NodeSummary, delete_dataset, list_datasets};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{WriteReport, read_to_file, read_to_stream};
 pub use garbage::{CollectedDataset, GarbageReport, collect_garbage};

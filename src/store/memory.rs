@@ -230,6 +230,14 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(unix_ms()) })
     }
 
+    fn nodes_of<'a>(&'a self, keys: &'a [String], _ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(std::future::ready(Ok(vec![self.url.clone(); keys.len()])))
+    }
+
+    fn set_credentials(&self, _user: Option<&str>, _password: &str) -> Result<()> {
+        Err(super::no_credentials(self))
+    }
+
     fn ping<'a>(&'a self, _ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>> {
         Box::pin(async move {
             let start = Instant::now();

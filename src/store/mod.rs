@@ -120,6 +120,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store's own clock, in milliseconds since 1970: leases are judged by it, not by the client's.
     fn now_ms<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<u64>>;
 
+    /// The node of the server that holds each key, in the order of the keys: the same for all but in a cluster.
+    fn nodes_of<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>>;
+
+    /// Logs in with other credentials from now on. Requests under way end as they are; connections made with the old
+    /// ones serve no further request.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED` where nobody logs in.
+    fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()>;
+
     /// Asks the server how it is.
     fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>>;
 }
@@ -157,16 +167,30 @@ options! {
         pub retry_base_delay: Duration = Duration::from_millis(200),
         /// Whether the server is a Redis Cluster.
         pub cluster: bool = false,
+        /// Read chunks from the replicas of a Redis Cluster; what one lacks is read from the master.
+        pub read_replicas: bool = false,
+        /// The user to log in as, with the password of `password_file`.
+        pub user: Option<String> = None,
+        /// A file that holds the password, read again for every connection.
+        pub password_file: Option<String> = None,
         /// A PEM file with the certificate authorities to trust instead of the system's.
         pub tls_ca_file: Option<String> = None,
         /// A PEM file with the client's certificate chain.
         pub tls_cert_file: Option<String> = None,
         /// A PEM file with the client's private key.
         pub tls_key_file: Option<String> = None,
+        /// DANGEROUS: do not check the server's certificate; anybody on the way can then read and change everything.
+        pub tls_danger_accept_any_certificate: bool = false,
     }
 }
 
+/// For stores that nobody logs in to.
+fn no_credentials(store: &dyn Store) -> Error {
+    Error::unsupported(format!("{} takes no credentials: nobody logs in there", store.describe()))
+}
+
 /// Opens a store by its URL: `redis://`, `rediss://`, `unix://` (or `redis+unix://`), `file:///dir`, `memory://NAME`.
+/// Several hosts of a Redis Cluster are separated by commas: `redis://host1:7000,host2:7001`.
 ///
 /// A server is not contacted before the first operation.
 ///

@@ -27,6 +27,10 @@ pub struct ServerConfig {
     pub tls: bool,
     /// Clients must show a certificate of our authority.
     pub tls_clients_need_certificate: bool,
+    /// Can become a node of a cluster.
+    pub cluster: bool,
+    /// A folder with the certificates of another server, to be used instead of new ones.
+    pub certificates: Option<PathBuf>,
     /// Further lines of redis.conf.
     pub settings: Vec<String>,
 }
@@ -46,12 +50,15 @@ impl RedisServer {
     /// Starts a server and waits until it answers.
     pub fn start(config: &ServerConfig) -> RedisServer {
         let dir = tempfile::Builder::new().prefix("arrowredis-").tempdir().expect("a temporary folder");
-        if config.tls {
-            write_certificates(dir.path());
+        match &config.certificates {
+            Some(others) => copy_certificates(others, dir.path()),
+            None if config.tls => write_certificates(dir.path()),
+            None => {}
         }
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             // Somebody else may take a free port before the server does: then others are tried.
+            let free_port = || if config.cluster { free_cluster_port() } else { free_port() };
             let (port, tls_port) = (free_port(), if config.tls { free_port() } else { 0 });
             write_config(dir.path(), config, port, tls_port);
             let mut child = spawn(dir.path());
@@ -78,6 +85,16 @@ impl RedisServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(self.socket());
+    }
+
+    /// The process, for signals.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The folder of its files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub fn url(&self) -> String {
@@ -149,6 +166,16 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
+/// A port whose companion for the cluster's bus, 10000 above, is free as well.
+fn free_cluster_port() -> u16 {
+    loop {
+        let port = free_port() % 20_000 + 20_000;
+        if [port, port + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+            return port;
+        }
+    }
+}
+
 fn spawn(dir: &Path) -> Child {
     Command::new("redis-server")
         .arg(dir.join("redis.conf"))
@@ -174,6 +201,12 @@ fn write_config(dir: &Path, config: &ServerConfig, port: u16, tls_port: u16) {
              tls-ca-cert-file {0}/ca.pem\ntls-auth-clients {clients}\n",
             dir.display()
         );
+    }
+    if config.cluster {
+        text += "cluster-enabled yes\ncluster-node-timeout 2000\ncluster-config-file nodes.conf\nrepl-diskless-sync-delay 0\n";
+        if config.tls {
+            text += "tls-cluster yes\ntls-replication yes\n";
+        }
     }
     if let Some(password) = &config.password {
         let _ = writeln!(text, "requirepass \"{password}\"");
@@ -246,6 +279,12 @@ fn write_certificates(dir: &Path) {
         params.distinguished_name.push(DnType::CommonName, name);
         write(&format!("{name}.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem());
         write(&format!("{name}.key"), key.serialize_pem());
+    }
+}
+
+fn copy_certificates(from: &Path, to: &Path) {
+    for name in ["ca.pem", "server.pem", "server.key", "client.pem", "client.key"] {
+        std::fs::copy(from.join(name), to.join(name)).expect("a file of certificates");
     }
 }
 

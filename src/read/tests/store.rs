@@ -138,6 +138,14 @@ impl Store for Watched {
         self.inner.now_ms(ctx)
     }
 
+    fn nodes_of<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>> {
+        self.inner.nodes_of(keys, ctx)
+    }
+
+    fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()> {
+        self.inner.set_credentials(user, password)
+    }
+
     fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>> {
         self.inner.ping(ctx)
     }

@@ -15,13 +15,13 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::access::Access;
 use super::batch::Batch;
 use super::connection::{Connection, Shape};
 use super::errors::{Failure, login_error, reason, server_error};
 use super::resp::Reply;
-use super::tls;
 use super::transport::Transport;
-use super::url::{Address, Target};
+use super::url::{Address, Credentials, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::StoreOptions;
 
@@ -32,7 +32,9 @@ const SLOW_HANDSHAKE: Duration = Duration::from_millis(500);
 pub(super) struct Endpoint {
     target: Target,
     place: String,
-    tls: Option<Arc<ClientConfig>>,
+    access: Arc<Access>,
+    /// Whether this is a replica that shall answer reads.
+    replica: bool,
     connect_timeout: Duration,
     tcp_keepalive: Duration,
     client_name: String,
@@ -47,14 +49,7 @@ enum Stage {
 }
 
 impl Endpoint {
-    pub(super) fn new(target: Target, options: &StoreOptions) -> Result<Self> {
-        let tls = match target.address {
-            Address::Tcp { tls: true, .. } => Some(tls::client_config(options)?),
-            _ => {
-                tls::refuse_options(options)?;
-                None
-            }
-        };
+    pub(super) fn new(target: Target, access: Arc<Access>, replica: bool, options: &StoreOptions) -> Result<Self> {
         if options.client_name.contains(|c: char| !c.is_ascii_graphic()) {
             return Err(Error::invalid_argument(
                 "option 'client_name' may have printable ASCII characters only, and no spaces",
@@ -63,11 +58,17 @@ impl Endpoint {
         Ok(Endpoint {
             place: target.to_string(),
             target,
-            tls,
+            access,
+            replica,
             connect_timeout: options.connect_timeout,
             tcp_keepalive: options.tcp_keepalive,
             client_name: options.client_name.clone(),
         })
+    }
+
+    /// What changes when connections made so far are not to be used any more.
+    pub(super) fn generation(&self) -> u64 {
+        self.access.generation()
     }
 
     /// Connects, within the time for it.
@@ -84,7 +85,7 @@ impl Endpoint {
             Address::Unix(path) => Transport::Unix(self.connect_unix(path).await?),
             Address::Tcp { host, port, .. } => {
                 let stream = self.connect_tcp(host, *port).await?;
-                match &self.tls {
+                match self.access.tls() {
                     None => Transport::Tcp(stream),
                     Some(config) => {
                         *stage = Stage::Handshake;
@@ -160,7 +161,8 @@ impl Endpoint {
 
     /// Login, name and database, in one request.
     async fn set_up(&self, connection: &mut Connection) -> Result<()> {
-        let (batch, steps) = self.set_up_request();
+        let login = self.access.credentials().await?;
+        let (batch, steps) = self.set_up_request(login.as_ref());
         let mut replies = Vec::new();
         let outcome = connection.exchange(&batch, Shape::Replies, &mut |_, reply| replies.push(reply)).await;
         for (step, reply) in steps.iter().zip(&replies) {
@@ -171,9 +173,9 @@ impl Endpoint {
         outcome.map_err(|failure| self.set_up_failure(failure))
     }
 
-    fn set_up_request(&self) -> (Batch, Vec<&'static str>) {
+    fn set_up_request(&self, login: Option<&Credentials>) -> (Batch, Vec<&'static str>) {
         let (mut batch, mut steps) = (Batch::default(), Vec::new());
-        if let Some(login) = &self.target.credentials {
+        if let Some(login) = login {
             match &login.user {
                 Some(user) => batch.command(&[b"AUTH", user, &login.password]),
                 None => batch.command(&[b"AUTH", &login.password]),
@@ -183,6 +185,10 @@ impl Endpoint {
         if self.target.database != 0 {
             batch.command(&[b"SELECT", self.target.database.to_string().as_bytes()]);
             steps.push("SELECT");
+        }
+        if self.replica {
+            batch.command(&[b"READONLY"]);
+            steps.push("READONLY");
         }
         if !self.client_name.is_empty() {
             batch.command(&[b"CLIENT", b"SETNAME", self.client_name.as_bytes()]);
@@ -213,13 +219,13 @@ impl Endpoint {
             Failure::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
                 self.tls_error(&error)
             }
-            Failure::Io(error) if self.tls.is_none() && matches!(self.target.address, Address::Tcp { .. }) => {
+            Failure::Io(error) if self.access.tls().is_none() && matches!(self.target.address, Address::Tcp { .. }) => {
                 Error::unavailable(format!(
                     "{self}: the server closed the new connection ({}): if it expects TLS on this port, use rediss://",
                     reason(&error)
                 ))
             }
-            Failure::Protocol(detail) if self.tls.is_none() => Error::unavailable(format!(
+            Failure::Protocol(detail) if self.access.tls().is_none() => Error::unavailable(format!(
                 "{self}: the server does not speak the Redis protocol on this port ({detail}): if it expects TLS, use rediss://"
             ))
             .retryable(false),

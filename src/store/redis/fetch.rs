@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-fn request(keys: &[String]) -> (Batch, Shape) {
+pub(super) fn request(keys: &[String]) -> (Batch, Shape) {
     let mut batch = Batch::default();
     if let [key] = keys {
         batch.command(&[b"GET", key.as_bytes()]);
@@ -66,7 +66,7 @@ fn request(keys: &[String]) -> (Batch, Shape) {
     (batch, Shape::Elements(keys.len()))
 }
 
-fn describe(keys: &[String]) -> String {
+pub(super) fn describe(keys: &[String]) -> String {
     match keys {
         [key] => format!("GET '{key}'"),
         [first, ..] => format!("MGET of {} keys from '{first}'", keys.len()),

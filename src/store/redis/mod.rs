@@ -1,8 +1,8 @@
 //! Redis, over connections of our own.
 //!
-//! From the outside in: [`RedisStore`] says every operation of [`Store`] in Redis commands; `pipeline` and
-//! `fetch` repeat until all is answered (`retry`); `server` is one address with its `pool`; `connect` (`url`,
-//! `tls`) makes a `connection`, which moves `batch`es out and `resp` tokens in over a `transport`. What goes
+//! From the outside in: [`RedisStore`] says every operation of [`Store`] in Redis commands, to one server or to a
+//! `cluster` of them; `pipeline` and `fetch` repeat until all is answered (`retry`); `server` is one address with
+//! its `pool`; `connect` (`url`, `access`, `tls`) makes a `connection`, which moves `batch`es out and `resp` tokens in over a `transport`. What goes
 //! wrong is mapped in `errors`, and nowhere else.
 //!
 //! The connection is ours because a value is received straight into the memory that the Arrow arrays will
@@ -11,7 +11,9 @@
 //! A request has its connection for itself until its last byte has arrived; requests that shall overlap use
 //! several connections, up to the hard limit of the option `connections`.
 
+mod access;
 mod batch;
+mod cluster;
 mod connect;
 mod connection;
 mod errors;
@@ -32,17 +34,20 @@ mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arrow::buffer::Buffer;
 
+use self::access::Access;
 use self::batch::Batch;
+use self::cluster::Cluster;
 use self::errors::unexpected;
-use self::pipeline::{MAX_VALUE_BYTES, Requests};
+use self::pipeline::{Accept, Keys, MAX_VALUE_BYTES, Requests};
 use self::resp::Reply;
 use self::retry::Attempts;
 use self::server::Server;
-use self::url::{Address, Target};
+use self::url::{Address, Credentials};
 use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, payload_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Context;
@@ -62,15 +67,22 @@ return 0";
 /// A Redis server (or Valkey, or what speaks its protocol) as a [`Store`].
 pub struct RedisStore {
     options: StoreOptions,
-    server: Server,
+    backend: Backend,
+    access: Arc<Access>,
     tls: bool,
     /// The user may not run UNLINK, or the server does not know it, but DEL works.
     without_unlink: AtomicBool,
 }
 
+/// Who answers.
+enum Backend {
+    Server(Box<Server>),
+    Cluster(Box<Cluster>),
+}
+
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("server", &self.server.place()).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("server", &self.describe()).finish_non_exhaustive()
     }
 }
 
@@ -80,39 +92,54 @@ impl RedisStore {
     /// # Errors
     /// `INVALID_ARGUMENT` when the URL, an option, or a file that an option names cannot be used.
     pub fn open(url: &str, options: &StoreOptions) -> Result<RedisStore> {
-        if options.cluster {
-            return Err(Error::unsupported(
-                "Redis Cluster is not supported yet: connect to a single server, without option 'cluster'",
+        let mut targets = url::parse(url)?;
+        let first = targets[0].clone();
+        let access = Access::new(&first, options)?;
+        let backend = if options.cluster {
+            Backend::Cluster(Box::new(Cluster::new(targets, access.clone(), options)?))
+        } else if targets.len() > 1 {
+            return Err(url::invalid(
+                "several hosts are for a Redis Cluster only: use --cluster on (option cluster=on)",
             ));
-        }
-        let target: Target = url::parse(url)?;
+        } else {
+            Backend::Server(Box::new(Server::new(targets.remove(0), access.clone(), false, options)?))
+        };
         Ok(RedisStore {
             options: options.clone(),
-            tls: matches!(target.address, Address::Tcp { tls: true, .. }),
-            server: Server::new(target, options)?,
+            backend,
+            access,
+            tls: matches!(first.address, Address::Tcp { tls: true, .. }),
             without_unlink: AtomicBool::new(false),
         })
     }
 
     fn attempts<'a>(&'a self, ctx: &'a Context) -> Attempts<'a> {
-        Attempts::new(ctx, &self.options, self.server.place())
+        Attempts::new(ctx, &self.options, self.describe())
+    }
+
+    /// Sends the commands of all items to where their keys are.
+    async fn pipeline(&self, requests: &Requests<'_>, attempts: &mut Attempts<'_>, accept: Accept<'_>) -> Result<()> {
+        match &self.backend {
+            Backend::Server(server) => server.pipeline(requests, attempts, accept).await,
+            Backend::Cluster(cluster) => cluster.pipeline(requests, attempts, accept).await,
+        }
     }
 
     /// Sends one command and gives its reply; the attempts tell whether it was sent more than once.
-    async fn one(
+    async fn one<'k>(
         &self,
-        what: &(dyn Fn(usize) -> String + Sync),
-        encode: &(dyn Fn(usize, &mut Batch) + Sync),
+        keys: Keys<'k>,
+        what: &'k (dyn Fn(usize) -> String + Sync),
+        encode: &'k (dyn Fn(usize, &mut Batch) + Sync),
         attempts: &mut Attempts<'_>,
     ) -> Result<Reply> {
         let mut answer = Reply::Nil;
-        let requests = Requests { count: 1, encode, what };
-        self.server
-            .pipeline(&requests, attempts, &mut |_, reply| {
-                answer = reply;
-                Ok(())
-            })
-            .await?;
+        let requests = Requests { count: 1, keys, replica_lacks: None, encode, what };
+        let mut accept = |_, reply| {
+            answer = reply;
+            Ok(())
+        };
+        self.pipeline(&requests, attempts, &mut accept).await?;
         Ok(answer)
     }
 
@@ -121,6 +148,8 @@ impl RedisStore {
         let what = |index: usize| format!("{name} '{}'", keys[index]);
         let requests = Requests {
             count: keys.len(),
+            keys: Keys::Each(&|index| keys[index].as_str()),
+            replica_lacks: None,
             encode: &|index, batch| match argument {
                 Some(argument) => batch.command(&[name.as_bytes(), keys[index].as_bytes(), argument.as_bytes()]),
                 None => batch.command(&[name.as_bytes(), keys[index].as_bytes()]),
@@ -128,26 +157,28 @@ impl RedisStore {
             what: &what,
         };
         let mut sum = 0;
-        self.server
-            .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
-                Reply::Integer(count @ 0..=1) => {
-                    sum += count as u64;
-                    Ok(())
-                }
-                _ => Err(self.unexpected(&what(index))),
-            })
-            .await?;
+        self.pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+            Reply::Integer(count @ 0..=1) => {
+                sum += count as u64;
+                Ok(())
+            }
+            _ => Err(self.unexpected(&what(index))),
+        })
+        .await?;
         Ok(sum)
     }
 
     fn unexpected(&self, what: &str) -> Error {
-        unexpected(self.server.place(), &what)
+        unexpected(self.describe(), &what)
     }
 }
 
 impl Store for RedisStore {
     fn describe(&self) -> &str {
-        self.server.place()
+        match &self.backend {
+            Backend::Server(server) => server.place(),
+            Backend::Cluster(cluster) => cluster.place(),
+        }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -160,7 +191,12 @@ impl Store for RedisStore {
         ctx: &'a Context,
         on_value: OnValue<'a>,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.server.fetch(keys, &mut self.attempts(ctx), on_value).await })
+        Box::pin(async move {
+            match &self.backend {
+                Backend::Server(server) => server.fetch(keys, &mut self.attempts(ctx), on_value).await,
+                Backend::Cluster(cluster) => cluster.fetch(keys, &mut self.attempts(ctx), on_value).await,
+            }
+        })
     }
 
     fn get_ranges<'a>(
@@ -179,6 +215,8 @@ impl Store for RedisStore {
             let what = |item: usize| format!("GETRANGE '{}'", ranges[wanted[item]].0);
             let requests = Requests {
                 count: wanted.len(),
+                keys: Keys::Each(&|item| ranges[wanted[item]].0.as_str()),
+                replica_lacks: Some(|reply| matches!(reply, Reply::Bulk(value) if value.is_empty())),
                 encode: &|item, batch| {
                     let (key, range) = &ranges[wanted[item]];
                     let (start, end) = (range.start.to_string(), last_byte(range).unwrap_or_default().to_string());
@@ -186,15 +224,14 @@ impl Store for RedisStore {
                 },
                 what: &what,
             };
-            self.server
-                .pipeline(&requests, &mut self.attempts(ctx), &mut |item, reply| match reply {
-                    Reply::Bulk(value) => {
-                        on_value(wanted[item], Some(value));
-                        Ok(())
-                    }
-                    _ => Err(self.unexpected(&what(item))),
-                })
-                .await
+            self.pipeline(&requests, &mut self.attempts(ctx), &mut |item, reply| match reply {
+                Reply::Bulk(value) => {
+                    on_value(wanted[item], Some(value));
+                    Ok(())
+                }
+                _ => Err(self.unexpected(&what(item))),
+            })
+            .await
         })
     }
 
@@ -203,19 +240,20 @@ impl Store for RedisStore {
             let what = |index: usize| format!("STRLEN '{}'", keys[index]);
             let requests = Requests {
                 count: keys.len(),
+                keys: Keys::Each(&|index| keys[index].as_str()),
+                replica_lacks: None,
                 encode: &|index, batch| batch.command(&[b"STRLEN", keys[index].as_bytes()]),
                 what: &what,
             };
             let mut sizes = vec![None; keys.len()];
-            self.server
-                .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
-                    Reply::Integer(size @ 0..) => {
-                        sizes[index] = Some(size as u64).filter(|size| *size != 0);
-                        Ok(())
-                    }
-                    _ => Err(self.unexpected(&what(index))),
-                })
-                .await?;
+            self.pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+                Reply::Integer(size @ 0..) => {
+                    sizes[index] = Some(size as u64).filter(|size| *size != 0);
+                    Ok(())
+                }
+                _ => Err(self.unexpected(&what(index))),
+            })
+            .await?;
             Ok(sizes)
         })
     }
@@ -228,6 +266,8 @@ impl Store for RedisStore {
             };
             let requests = Requests {
                 count: entries.len(),
+                keys: Keys::Each(&|index| entries[index].0.as_str()),
+                replica_lacks: None,
                 encode: &|index, batch| {
                     let (key, value) = &entries[index];
                     batch.start(3);
@@ -237,12 +277,11 @@ impl Store for RedisStore {
                 },
                 what: &what,
             };
-            self.server
-                .pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
-                    Reply::Status(_) => Ok(()),
-                    _ => Err(self.unexpected(&what(index))),
-                })
-                .await
+            self.pipeline(&requests, &mut self.attempts(ctx), &mut |index, reply| match reply {
+                Reply::Status(_) => Ok(()),
+                _ => Err(self.unexpected(&what(index))),
+            })
+            .await
         })
     }
 
@@ -251,13 +290,13 @@ impl Store for RedisStore {
             let mut attempts = self.attempts(ctx);
             let what = |_| format!("SET NX '{key}' ({} bytes)", value.len());
             let encode = |_, batch: &mut Batch| batch.command(&[b"SET", key.as_bytes(), value, b"NX"]);
-            match self.one(&what, &encode, &mut attempts).await? {
+            match self.one(Keys::One(key), &what, &encode, &mut attempts).await? {
                 Reply::Status(_) => Ok(true),
                 // The reply to the first sending may have been lost: then the value is ours.
                 Reply::Nil if attempts.repeated() => {
                     let what = |_| format!("GET '{key}'");
                     let encode = |_, batch: &mut Batch| batch.command(&[b"GET", key.as_bytes()]);
-                    let found = self.one(&what, &encode, &mut attempts).await?;
+                    let found = self.one(Keys::One(key), &what, &encode, &mut attempts).await?;
                     Ok(matches!(found, Reply::Bulk(found) if *found == *value))
                 }
                 Reply::Nil => Ok(false),
@@ -285,7 +324,7 @@ impl Store for RedisStore {
                     batch.payload(new);
                 }
             };
-            match self.one(&what, &encode, &mut attempts).await? {
+            match self.one(Keys::One(key), &what, &encode, &mut attempts).await? {
                 // A new value is unique, so that it is there means that a call like this one put it there.
                 Reply::Integer(1 | 2) => Ok(true),
                 // Gone, as it would be if the first sending had been carried out and its reply lost.
@@ -311,7 +350,12 @@ impl Store for RedisStore {
     }
 
     fn list<'a>(&'a self, prefix: &'a str, suffix: &'a str, ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>> {
-        Box::pin(async move { scan::list(self, prefix, suffix, ctx).await })
+        Box::pin(async move {
+            match &self.backend {
+                Backend::Server(server) => scan::list(server, prefix, suffix, self.attempts(ctx)).await,
+                Backend::Cluster(cluster) => cluster.list(prefix, suffix, &self.attempts(ctx)).await,
+            }
+        })
     }
 
     fn expire_at<'a>(&'a self, keys: &'a [String], unix_ms: u64, ctx: &'a Context) -> BoxFuture<'a, Result<u64>> {
@@ -324,7 +368,12 @@ impl Store for RedisStore {
     fn now_ms<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<u64>> {
         Box::pin(async move {
             let time = self
-                .one(&|_| "TIME".to_string(), &|_, batch| batch.command(&[b"TIME"]), &mut self.attempts(ctx))
+                .one(
+                    Keys::Nothing,
+                    &|_| "TIME".to_string(),
+                    &|_, batch| batch.command(&[b"TIME"]),
+                    &mut self.attempts(ctx),
+                )
                 .await?;
             match &time {
                 Reply::Array(parts) => match &parts[..] {
@@ -339,9 +388,27 @@ impl Store for RedisStore {
         })
     }
 
+    fn nodes_of<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            match &self.backend {
+                Backend::Server(server) => Ok(vec![server.place().to_string(); keys.len()]),
+                Backend::Cluster(cluster) => cluster.nodes_of(keys, &mut self.attempts(ctx)).await,
+            }
+        })
+    }
+
+    fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()> {
+        let user = user.or(self.options.user.as_deref()).map(|user| user.as_bytes().to_vec());
+        self.access.replace(Credentials { user, password: password.as_bytes().to_vec() });
+        Ok(())
+    }
+
     fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>> {
         Box::pin(async move {
-            let info = self.server.ask(&mut self.attempts(ctx)).await?;
+            let info = match &self.backend {
+                Backend::Server(server) => server.ask(&mut self.attempts(ctx)).await?,
+                Backend::Cluster(cluster) => cluster.ask(&mut self.attempts(ctx)).await?,
+            };
             Ok(ServerInfo { tls: self.tls, ..info })
         })
     }

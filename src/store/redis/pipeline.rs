@@ -20,25 +20,57 @@ pub(super) const MAX_VALUE_BYTES: u64 = 512 << 20;
 pub(super) struct Requests<'a> {
     /// How many items there are.
     pub(super) count: usize,
+    /// By which a cluster finds the node of an item.
+    pub(super) keys: Keys<'a>,
+    /// Tells from a replica's reply that it lacks what the master may have. Without, replicas are not asked.
+    pub(super) replica_lacks: Option<fn(&Reply) -> bool>,
     /// Adds the command for an item.
     pub(super) encode: &'a (dyn Fn(usize, &mut Batch) + Sync),
     /// Names the command and the key of an item, for messages.
     pub(super) what: &'a (dyn Fn(usize) -> String + Sync),
 }
 
+/// The key that each item is about.
+#[derive(Clone, Copy)]
+pub(super) enum Keys<'a> {
+    /// None: any node will do.
+    Nothing,
+    /// All are about this one.
+    One(&'a str),
+    /// One for each item.
+    Each(&'a (dyn Fn(usize) -> &'a str + Sync)),
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn of(&self, item: usize) -> Option<&'a str> {
+        match self {
+            Keys::Nothing => None,
+            Keys::One(key) => Some(key),
+            Keys::Each(key) => Some(key(item)),
+        }
+    }
+}
+
 /// Takes the answer to an item; never an error reply, and once for each item.
 pub(super) type Accept<'a> = &'a mut (dyn FnMut(usize, Reply) -> Result<()> + Send);
 
 /// The part of the items that goes out together.
-struct Window {
-    batch: Batch,
+pub(super) struct Window {
+    pub(super) batch: Batch,
+    /// How many items, from the first pending one.
+    pub(super) items: usize,
     largest: (usize, u64),
 }
 
 impl Window {
-    fn fill(requests: &Requests<'_>, pending: &[usize]) -> Self {
-        let mut window = Window { batch: Batch::default(), largest: (0, 0) };
+    /// With `asking`, each command is preceded by one by which a node accepts keys that are on their way to it.
+    pub(super) fn fill(requests: &Requests<'_>, pending: &[usize], asking: bool) -> Self {
+        let mut window = Window { batch: Batch::default(), items: 0, largest: (0, 0) };
         for item in pending.iter().take(MAX_COMMANDS) {
+            if asking {
+                window.batch.command(&[b"ASKING"]);
+            }
+            window.items += 1;
             let before = window.batch.bytes();
             (requests.encode)(*item, &mut window.batch);
             let bytes = window.batch.bytes() - before;
@@ -64,7 +96,7 @@ impl Server {
         let mut pending: Vec<usize> = (0..requests.count).collect();
         let mut rest: &mut [usize] = &mut pending;
         while !rest.is_empty() {
-            let window = Window::fill(requests, rest);
+            let window = Window::fill(requests, rest, false);
             // Items that must be sent again are moved to the front as the replies come in.
             let (mut replies, mut kept) = (0, 0);
             let mut refused: Option<(usize, String)> = None;
@@ -106,7 +138,7 @@ impl Server {
 
     /// The error for a request that was not answered. A server ends the connection over a value that it finds
     /// too large, and its reason can get lost on the way.
-    fn lost(&self, requests: &Requests<'_>, window: &Window, failure: Failure, item: usize) -> Error {
+    pub(super) fn lost(&self, requests: &Requests<'_>, window: &Window, failure: Failure, item: usize) -> Error {
         let (largest, bytes) = window.largest;
         if failure.is_closed() && bytes > MAX_VALUE_BYTES {
             let reply = "ERR Protocol error: invalid bulk length";

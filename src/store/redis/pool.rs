@@ -18,11 +18,24 @@ pub(super) struct Pool {
 
 /// Connections that wait for work; the one used last is used next, so that surplus ones stay idle.
 #[derive(Default)]
-struct Idle(Mutex<Vec<Connection>>);
+struct Idle(Mutex<Vec<Waiting>>);
+
+/// A connection and the generation of the credentials that it was made with.
+struct Waiting {
+    connection: Connection,
+    generation: u64,
+}
 
 impl Idle {
-    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of this generation; those of older ones are closed.
+    fn take(&self, generation: u64) -> Option<Connection> {
+        let mut idle = self.lock();
+        idle.retain(|waiting| waiting.generation == generation);
+        idle.pop().map(|waiting| waiting.connection)
     }
 }
 
@@ -31,6 +44,7 @@ impl Idle {
 pub(super) struct Lease {
     pub(super) connection: Connection,
     reused: bool,
+    generation: u64,
     idle: Arc<Idle>,
     _permit: OwnedSemaphorePermit,
 }
@@ -46,17 +60,19 @@ impl Pool {
     pub(super) async fn lease(&self) -> Result<Lease> {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Error::internal("the connection pool was closed"))?;
-        let idle = self.idle.lock().pop();
+        let generation = self.endpoint.generation();
+        let idle = self.idle.take(generation);
         let (connection, reused) = match idle {
             Some(connection) => (connection, true),
             None => (self.endpoint.connect().await?, false),
         };
-        Ok(Lease { connection, reused, idle: self.idle.clone(), _permit: permit })
+        Ok(Lease { connection, reused, generation, idle: self.idle.clone(), _permit: permit })
     }
 
     /// Replaces a connection that was found dead by a new one. The other idle ones are no younger: they go too.
     pub(super) async fn renew(&self, lease: &mut Lease) -> Result<()> {
         drop(std::mem::take(&mut *self.idle.lock()));
+        lease.generation = self.endpoint.generation();
         lease.connection = self.endpoint.connect().await?;
         lease.reused = false;
         Ok(())
@@ -72,7 +88,7 @@ impl Lease {
     /// The exchange is complete: the connection can serve the next one.
     pub(super) fn finish(self) {
         if self.connection.is_clean() {
-            self.idle.lock().push(self.connection);
+            self.idle.lock().push(Waiting { connection: self.connection, generation: self.generation });
         }
     }
 }

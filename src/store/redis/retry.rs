@@ -21,6 +21,26 @@ impl<'a> Attempts<'a> {
         Attempts { ctx, options, place, failures: 0, repeated: false }
     }
 
+    /// Tries of the same operation for a part of its requests that goes its own way.
+    pub(super) fn fork(&self) -> Attempts<'a> {
+        Attempts::new(self.ctx, self.options, self.place)
+    }
+
+    /// A part of the requests was sent again.
+    pub(super) fn note_repeated(&mut self, part: &Attempts<'_>) {
+        self.repeated |= part.repeated;
+    }
+
+    /// The request may have been carried out although it will be sent to another server.
+    pub(super) fn rerouted(&mut self) {
+        self.repeated = true;
+    }
+
+    /// How often the current request has failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Whether a request was sent again, so that its first sending may have had its effect already.
     pub(super) fn repeated(&self) -> bool {
         self.repeated

@@ -2,28 +2,40 @@
 
 use std::collections::HashSet;
 
-use super::RedisStore;
 use super::batch::Batch;
+use super::errors::unexpected;
+use super::pipeline::{Keys, Requests};
 use super::resp::Reply;
+use super::retry::Attempts;
+use super::server::Server;
 use crate::error::Result;
-use crate::runtime::Context;
 
 /// Keys that the server looks at in one step: about a millisecond of its time.
 const STEP: &[u8] = b"1000";
 
-/// All keys that start and end like this. SCAN may give one several times.
-pub(super) async fn list(store: &RedisStore, prefix: &str, suffix: &str, ctx: &Context) -> Result<Vec<String>> {
+/// All keys of a server that start and end like this. SCAN may give one several times.
+pub(super) async fn list(
+    server: &Server,
+    prefix: &str,
+    suffix: &str,
+    mut attempts: Attempts<'_>,
+) -> Result<Vec<String>> {
     let pattern = pattern(prefix, suffix);
     let what = |_| format!("SCAN '{pattern}'");
-    let mut attempts = store.attempts(ctx);
     let mut found = HashSet::new();
     let mut cursor = "0".to_string();
     loop {
         let encode = |_, batch: &mut Batch| {
             batch.command(&[b"SCAN", cursor.as_bytes(), b"MATCH", pattern.as_bytes(), b"COUNT", STEP]);
         };
-        let reply = store.one(&what, &encode, &mut attempts).await?;
-        let (next, keys) = page(reply).ok_or_else(|| store.unexpected(&what(0)))?;
+        let mut reply = Reply::Nil;
+        let requests = Requests { count: 1, keys: Keys::Nothing, replica_lacks: None, encode: &encode, what: &what };
+        let mut accept = |_, answer| {
+            reply = answer;
+            Ok(())
+        };
+        server.pipeline(&requests, &mut attempts, &mut accept).await?;
+        let (next, keys) = page(reply).ok_or_else(|| unexpected(server.place(), &what(0)))?;
         let fits = |key: &String| key.starts_with(prefix) && key.ends_with(suffix);
         found.extend(keys.into_iter().filter(fits));
         if next == "0" {

@@ -1,8 +1,10 @@
 //! One server: its pool, and the requests that go to it.
 
 use std::result::Result;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Access;
 use super::batch::Batch;
 use super::connect::Endpoint;
 use super::connection::{Shape, Sink};
@@ -20,10 +22,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(target: Target, options: &StoreOptions) -> Result<Self, Error> {
+    /// A server that answers everything, or a replica that answers reads.
+    pub(super) fn new(
+        target: Target,
+        access: Arc<Access>,
+        replica: bool,
+        options: &StoreOptions,
+    ) -> Result<Self, Error> {
         Ok(Server {
             place: target.to_string(),
-            pool: Pool::new(Endpoint::new(target, options)?, options.connections),
+            pool: Pool::new(Endpoint::new(target, access, replica, options)?, options.connections),
             timeout: options.timeout,
         })
     }

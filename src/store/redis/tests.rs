@@ -13,6 +13,13 @@ use crate::runtime::{Context, runtime};
 use crate::store::{Payload, Store, StoreExt, StoreOptions, open};
 use crate::test_servers::{RedisServer, ServerConfig, free_port, listen};
 
+#[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
+#[path = "../../../tests/common/cluster.rs"]
+mod cluster;
+
+#[path = "cluster/tests.rs"]
+mod on_a_cluster;
+
 fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     runtime().unwrap().wait(async move { Ok(future.await) }).unwrap()
 }
@@ -285,7 +292,9 @@ fn listen_and_forward(to: u16) -> u16 {
 fn options_that_cannot_be_used_are_refused_before_any_connection() {
     let missing = Some("/nowhere/canary.pem".to_string());
     for (url, options, kind, part) in [
-        ("redis://h", StoreOptions { cluster: true, ..quick() }, ErrorKind::Unsupported, "Cluster"),
+        ("redis://h,g", quick(), ErrorKind::InvalidArgument, "--cluster on"),
+        ("redis://h/1", StoreOptions { cluster: true, ..quick() }, ErrorKind::InvalidArgument, "database 0"),
+        ("unix:///s", StoreOptions { cluster: true, ..quick() }, ErrorKind::InvalidArgument, "by TCP"),
         (
             "redis://h",
             StoreOptions { client_name: "a b".to_string(), ..quick() },

@@ -2,19 +2,30 @@
 
 use std::sync::Arc;
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, Result};
 use crate::store::StoreOptions;
 
 /// The settings for all TLS connections of a store. Files are read here, so that a wrong path shows at once.
 pub(super) fn client_config(options: &StoreOptions) -> Result<Arc<ClientConfig>> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|e| Error::internal(format!("the TLS library offers no protocol version: {e}")))?
-        .with_root_certificates(roots(options.tls_ca_file.as_deref())?);
+        .map_err(|e| Error::internal(format!("the TLS library offers no protocol version: {e}")))?;
+    let builder = if options.tls_danger_accept_any_certificate {
+        tracing::warn!(
+            "option tls_danger_accept_any_certificate is on: the server's certificate is NOT checked, so anybody on \
+             the way can read and change everything, the password included"
+        );
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+    } else {
+        builder.with_root_certificates(roots(options.tls_ca_file.as_deref())?)
+    };
     let config = match (&options.tls_cert_file, &options.tls_key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => builder
@@ -36,11 +47,52 @@ pub(super) fn refuse_options(options: &StoreOptions) -> Result<()> {
         ("tls_cert_file", &options.tls_cert_file),
         ("tls_key_file", &options.tls_key_file),
     ];
-    match set.iter().find(|(_, value)| value.is_some()) {
-        Some((key, _)) => Err(Error::invalid_argument(format!(
+    let danger = options.tls_danger_accept_any_certificate.then_some("tls_danger_accept_any_certificate");
+    match set.iter().find(|(_, value)| value.is_some()).map(|(key, _)| *key).or(danger) {
+        Some(key) => Err(Error::invalid_argument(format!(
             "option '{key}' is set, but the URL asks for a connection without TLS: use rediss://"
         ))),
         None => Ok(()),
+    }
+}
+
+/// Takes every certificate, whoever made it and for whatever host: only on explicit demand. That the server holds
+/// the certificate's key is still checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -64,28 +64,33 @@ impl fmt::Display for Target {
 /// Parses `redis://`, `rediss://`, `unix://` and `redis+unix://` URLs.
 ///
 /// Messages never repeat what stands between scheme and path: where the URL is malformed, that may be a password.
-pub(super) fn parse(url: &str) -> Result<Target> {
+/// Several hosts, separated by commas, are the seeds of a cluster; there is always at least one target.
+pub(super) fn parse(url: &str) -> Result<Vec<Target>> {
     match url.split_once("://") {
         Some(("redis", rest)) => parse_tcp(rest, false),
         Some(("rediss", rest)) => parse_tcp(rest, true),
-        Some(("unix" | "redis+unix", rest)) => parse_unix(rest),
+        Some(("unix" | "redis+unix", rest)) => Ok(vec![parse_unix(rest)?]),
         _ => Err(invalid("expected redis://, rediss://, unix:// or redis+unix://")),
     }
 }
 
-fn parse_tcp(rest: &str, tls: bool) -> Result<Target> {
+fn parse_tcp(rest: &str, tls: bool) -> Result<Vec<Target>> {
     // A database is a number, so whatever stands before the last '@' belongs to the credentials.
     let (user_info, location) = split_user_info(rest);
     if location.contains(['?', '#']) {
         return Err(invalid("a redis:// URL takes no parameters: set them as options"));
     }
     let (authority, path) = location.split_once('/').unwrap_or((location, ""));
-    let (host, port) = parse_host(authority)?;
-    Ok(Target {
-        address: Address::Tcp { host, port, tls },
-        credentials: parse_user_info(user_info)?,
-        database: if path.is_empty() { 0 } else { parse_database(path)? },
-    })
+    let credentials = parse_user_info(user_info)?;
+    let database = if path.is_empty() { 0 } else { parse_database(path)? };
+    authority
+        .split(',')
+        .map(|authority| {
+            let (host, port) = parse_host(authority)?;
+            let address = Address::Tcp { host, port, tls };
+            Ok(Target { address, credentials: credentials.clone(), database })
+        })
+        .collect()
 }
 
 fn parse_unix(rest: &str) -> Result<Target> {
@@ -132,9 +137,6 @@ fn parse_user_info(user_info: Option<&str>) -> Result<Option<Credentials>> {
 }
 
 fn parse_host(authority: &str) -> Result<(String, u16)> {
-    if authority.contains(',') {
-        return Err(invalid("several hosts are for a Redis Cluster only"));
-    }
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or_else(|| invalid("an IPv6 address lacks its ']'"))?;
@@ -185,7 +187,7 @@ fn user_without_password() -> Error {
     invalid("a user without a password; a password alone is written redis://:PASSWORD@HOST")
 }
 
-fn invalid(why: &str) -> Error {
+pub(super) fn invalid(why: &str) -> Error {
     Error::invalid_argument(format!("the URL of the Redis server cannot be used: {why}"))
 }
 
@@ -241,10 +243,18 @@ mod tests {
                 "unix:///run/redis/r.sock?db=1",
             ),
         ] {
-            let target = parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-            assert_eq!(target.to_string(), shown, "{url}");
-            assert_eq!(target, Target { address, credentials, database }, "{url}");
+            let targets = parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!(targets[0].to_string(), shown, "{url}");
+            assert_eq!(targets, [Target { address, credentials, database }], "{url}");
         }
+    }
+
+    #[test]
+    fn several_hosts_share_what_else_the_url_says() {
+        let targets = parse("rediss://bob:x@h1,[::1]:7,h3:9/").unwrap();
+        let shown: Vec<String> = targets.iter().map(Target::to_string).collect();
+        assert_eq!(shown, ["rediss://h1:6379", "rediss://[::1]:7", "rediss://h3:9"]);
+        assert!(targets.iter().all(|target| target.credentials == login(Some(b"bob"), b"x")));
     }
 
     #[test]
@@ -272,7 +282,8 @@ mod tests {
             ("redis://:canary%@h", "write %25"),
             ("redis://:canary%4x@h", "write %25"),
             ("redis://:canary@h?db=1", "takes no parameters"),
-            ("redis://:canary@h:1,g:2", "several hosts"),
+            ("redis://:canary@h:1,,g:2", "host is missing"),
+            ("redis://:canary@h:1,g:x", "the port is not a number"),
             ("unix://canary.sock", "absolute path"),
             ("unix:///", "absolute path"),
             ("unix:///s?canary=1", "parameters db, user and password"),
@@ -288,7 +299,7 @@ mod tests {
 
     #[test]
     fn no_form_of_a_target_shows_its_credentials() {
-        let target = parse("redis://user-canary:password-canary@h/1").unwrap();
+        let target = parse("redis://user-canary:password-canary@h/1").unwrap().remove(0);
         assert!(!format!("{target} {target:?} {target:#?}").contains("canary"));
     }
 }

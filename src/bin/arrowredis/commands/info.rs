@@ -15,7 +15,8 @@ use crate::session::{Outcome, Session, total_timeout_flag};
 
 const ABOUT: &str = "Describe a dataset";
 const PARAGRAPH: &str = "Describe a dataset: its partitions with their values, rows and sizes, its schema and \
-                          compression, who wrote it and when, and the columns that its manifest has statistics of. With \
+                          compression, who wrote it and when, the columns that its manifest has statistics of, and how its chunks are spread over the nodes of a \
+                          cluster. With \
                           --check the store is asked for every chunk, and the exit status is 1 if one is missing.";
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -64,6 +65,14 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         "store": store.describe(),
         "manifest": true,
     })));
+    let nodes = dataset.nodes(&ctx)?;
+    if nodes.len() > 1 {
+        let rows = nodes.iter().map(|node| vec![node.node.clone(), count(node.chunks), megabytes(node.payload_bytes)]);
+        session.output.show(format!("\n{}", table(&["NODE", ">CHUNKS", ">SIZE"], &rows.collect::<Vec<_>>())))?;
+    }
+    let node_objects =
+        nodes.iter().map(|node| json!({"node": node.node, "chunks": node.chunks, "payload_bytes": node.payload_bytes}));
+    members.insert("nodes".to_string(), node_objects.collect());
     let mut differs = false;
     if matches.get_flag("check") {
         let broken = dataset.check(&ctx)?;

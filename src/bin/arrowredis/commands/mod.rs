@@ -61,6 +61,7 @@ EXAMPLES:
 
 STORES:
   redis://[USER:PASSWORD@]HOST[:PORT][/DB]   a Redis or Valkey server; rediss:// with TLS
+  redis://HOST:PORT,HOST:PORT --cluster on   a Redis Cluster, by one or more of its nodes
   unix:///run/redis.sock[?db=N]              the same over a Unix socket
   file:///DIR                                a directory on this computer
   Special characters of a password are percent-encoded (@ as %40, : as %3A, / as %2F).
