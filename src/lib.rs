@@ -108,6 +108,7 @@ mod pipeline;
 #[cfg_attr(not(test), allow(dead_code))]
 mod ranges;
 mod runtime;
+mod telemetry;
 mod tuning;
 
 // The C ABI over all of the above.
@@ -147,6 +148,7 @@ pub use read::{FileReadOptions, OnMissing, ReadBatch, ReadOptions, Reader, open_
 pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
+pub use telemetry::{METRICS, MetricSpec, metrics_text};
 pub use verify::{
     BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyDataset, VerifyFile, VerifyOptions,
     VerifyReport, VerifySide, VerifyStream, verify,

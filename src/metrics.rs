@@ -1,11 +1,13 @@
 //! What an operation has done so far, and what it cost.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
+
+use crate::telemetry::{Counter, count};
 
 /// Bytes in a megabyte, as all throughput figures use it.
 pub const MB: f64 = (1 << 20) as f64;
@@ -71,6 +73,7 @@ impl Metrics {
 pub struct Progress {
     started: Instant,
     ended: Mutex<Option<Instant>>,
+    ended_early: AtomicBool,
     pub(crate) rows: AtomicU64,
     pub(crate) chunks: AtomicU64,
     pub(crate) payload_bytes: AtomicU64,
@@ -88,6 +91,7 @@ impl Progress {
         Progress {
             started: Instant::now(),
             ended: Mutex::new(None),
+            ended_early: AtomicBool::new(false),
             rows: AtomicU64::new(0),
             chunks: AtomicU64::new(0),
             payload_bytes: AtomicU64::new(0),
@@ -104,6 +108,13 @@ impl Progress {
     /// Adds to a counter. The counters are independent of each other, so no order is needed.
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Relaxed);
+    }
+
+    /// Counts that the operation was ended from outside: once, however many parts of it find that out.
+    pub(crate) fn count_end(&self, how: Counter) {
+        if !self.ended_early.swap(true, Relaxed) {
+            count(how, 1);
+        }
     }
 
     /// Stops the clock; the first call counts.

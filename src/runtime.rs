@@ -16,6 +16,7 @@ pub use tokio_util::sync::CancellationToken as CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Metrics, Progress};
 use crate::options::{Bytes, Options, options};
+use crate::telemetry::Counter;
 
 options! {
     /// Settings of the whole process; they can be made until the first use of the library.
@@ -87,6 +88,11 @@ pub(crate) fn check_fork() -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// What operations hold of the budget now; nothing if the runtime has not started.
+pub(crate) fn inflight_bytes() -> u64 {
+    RUNTIME.get().map_or(0, |runtime| *runtime.budget.lock())
 }
 
 impl Runtime {
@@ -295,8 +301,14 @@ impl Context {
         };
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(cancelled()),
-            () = deadline => Err(timed_out(self.timeout.map(|t| t.1).unwrap_or_default())),
+            () = self.cancel.cancelled() => {
+                self.progress.count_end(Counter::Cancelled);
+                Err(cancelled())
+            }
+            () = deadline => {
+                self.progress.count_end(Counter::TimedOut);
+                Err(timed_out(self.timeout.map(|t| t.1).unwrap_or_default()))
+            }
             result = future => result,
         }
     }

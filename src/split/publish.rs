@@ -16,6 +16,7 @@ use crate::manifest::{self, Manifest, ManifestBuilder, ManifestHeader};
 use crate::names;
 use crate::runtime::Context;
 use crate::store::{Store, StoreExt};
+use crate::telemetry::{Counter, count};
 
 /// How much later than the manifest its chunks expire, so that nobody sees a dataset with holes.
 const CHUNKS_OUTLIVE_MANIFEST_MS: u64 = 60_000;
@@ -209,6 +210,7 @@ async fn put_manifest(
         },
     };
     if ours {
+        count(Counter::Published, 1);
         return Ok(());
     }
     Err(Failure::sure(Error::conflict(format!(

@@ -24,6 +24,7 @@ use super::transport::Transport;
 use super::url::{Address, Credentials, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::StoreOptions;
+use crate::telemetry::{Counter, count};
 
 /// A handshake that takes longer is looked into.
 const SLOW_HANDSHAKE: Duration = Duration::from_millis(500);
@@ -74,10 +75,12 @@ impl Endpoint {
     /// Connects, within the time for it.
     pub(super) async fn connect(&self) -> Result<Connection> {
         let mut stage = Stage::Connect;
-        match tokio::time::timeout(self.connect_timeout, self.connect_in_stages(&mut stage)).await {
+        let result = match tokio::time::timeout(self.connect_timeout, self.connect_in_stages(&mut stage)).await {
             Ok(result) => result,
             Err(_) => Err(self.too_late(stage)),
-        }
+        };
+        count(if result.is_ok() { Counter::Connections } else { Counter::ConnectionFailures }, 1);
+        result
     }
 
     async fn connect_in_stages(&self, stage: &mut Stage) -> Result<Connection> {
@@ -250,6 +253,7 @@ impl Endpoint {
                 | Alert::CertificateUnknown
                 | Alert::CertificateExpired
                 | Alert::AccessDenied
+                | Alert::DecryptError
                 | Alert::HandshakeFailure,
             )) => (
                 ErrorKind::PermissionDenied,

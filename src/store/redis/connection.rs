@@ -6,6 +6,7 @@ use super::batch::Batch;
 use super::errors::Failure;
 use super::resp::{Assembler, Decoder, Reply, Token};
 use super::transport::Transport;
+use crate::telemetry::{Counter, count};
 
 /// How long we listen for the reason after a server has closed the connection while we were writing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -53,6 +54,7 @@ impl Connection {
     pub(super) async fn exchange(&mut self, batch: &Batch, shape: Shape, sink: Sink<'_>) -> Result<(), Failure> {
         self.heard = false;
         let written = self.transport.write_all(&mut batch.slices()).await;
+        count(Counter::BytesSent, batch.bytes());
         match written {
             Ok(()) => self.receive(batch.commands(), shape, sink).await,
             Err(error) => {
@@ -115,6 +117,7 @@ impl Connection {
             let (first, second) = self.decoder.spaces();
             let bytes = self.transport.read(first, second).await?;
             self.heard = true;
+            count(Counter::BytesReceived, bytes as u64);
             self.decoder.filled(bytes);
         }
     }

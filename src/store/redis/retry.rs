@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Progress;
 use crate::runtime::Context;
 use crate::store::StoreOptions;
+use crate::telemetry::{Counter, count};
 
 /// The tries of one operation.
 pub(super) struct Attempts<'a> {
@@ -49,6 +50,7 @@ impl<'a> Attempts<'a> {
     /// A request will be sent again at once, over a new connection: the old one had been closed while idle.
     pub(super) fn reconnecting(&mut self) {
         self.repeated = true;
+        count(Counter::Reconnects, 1);
         tracing::debug!(address = self.place, "an idle connection had been closed by the server: reconnecting");
     }
 
@@ -73,6 +75,7 @@ impl<'a> Attempts<'a> {
         self.failures += 1;
         self.repeated = true;
         Progress::add(&self.ctx.progress().retries, 1);
+        count(Counter::Retries, 1);
         tracing::info!(
             address = self.place,
             attempt = self.failures,

@@ -2,7 +2,7 @@
 
 use std::result::Result;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::access::Access;
 use super::batch::Batch;
@@ -14,6 +14,7 @@ use super::retry::Attempts;
 use super::url::Target;
 use crate::error::Error;
 use crate::store::StoreOptions;
+use crate::telemetry::{Counter, count, request_took};
 
 pub(super) struct Server {
     place: String,
@@ -76,8 +77,12 @@ impl Server {
         shape: Shape,
         sink: Sink<'_>,
     ) -> Result<(), Failure> {
-        tokio::time::timeout(self.timeout, lease.connection.exchange(batch, shape, sink))
+        let start = Instant::now();
+        count(Counter::Requests, 1);
+        let outcome = tokio::time::timeout(self.timeout, lease.connection.exchange(batch, shape, sink))
             .await
-            .unwrap_or(Err(Failure::TimedOut(self.timeout)))
+            .unwrap_or(Err(Failure::TimedOut(self.timeout)));
+        request_took(start.elapsed());
+        outcome
     }
 }

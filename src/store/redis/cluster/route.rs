@@ -14,11 +14,15 @@ use super::Cluster;
 use super::slots::{Node, Redirect, Shard, slot_of};
 use super::topology::Role;
 use crate::error::{Error, Result};
+use crate::telemetry::{Counter, count};
 
 /// A request that has had no answer for so long makes us look whether its node is still the master.
 pub(super) const SUSPICIOUS: Duration = Duration::from_secs(1);
+/// Redirects in a row that are followed at once; after those there are pauses, for the nodes to come to an agreement.
+const FAST_REDIRECTS: u32 = 4;
+const REDIRECT_PAUSE: Duration = Duration::from_millis(50);
 /// Redirects in a row after which something is wrong with the cluster.
-const MAX_REDIRECTS: u32 = 32;
+const MAX_REDIRECTS: u32 = 40;
 
 /// Where an item is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +114,10 @@ impl Cluster {
                 attempts.again(error).await?;
             } else if redirected {
                 redirects += 1;
+                if redirects > FAST_REDIRECTS {
+                    // The nodes do not agree yet.
+                    tokio::time::sleep(REDIRECT_PAUSE).await;
+                }
                 if redirects > MAX_REDIRECTS {
                     return Err(Error::unavailable(format!(
                         "{}: the nodes of the cluster send a request round in circles: is its configuration consistent?",
@@ -268,6 +276,8 @@ impl Cluster {
     /// Where an error reply sends a request, which the map learns as well.
     pub(super) fn redirect(&self, reply: &str, from: &Node) -> Option<Redirect> {
         let redirect = Redirect::parse(reply, &from.host)?;
+        count(Counter::Redirects, 1);
+        tracing::debug!(node = %from, reply, "a node of the cluster sends a request to another one");
         if let Redirect::Moved(slot, node) = &redirect {
             self.topology.moved(*slot, node);
         }
@@ -305,9 +315,14 @@ impl Cluster {
         tokio::select! {
             biased;
             outcome = server.exchange(batch, shape, attempts, sink) => outcome,
-            () = replaced => Err(Failure::Own(Error::unavailable(format!(
-                "{}: no answer, and another node serves its slots now", server.place()
-            )))),
+            () = replaced => {
+                count(Counter::Failovers, 1);
+                tracing::info!(address = server.place(), "another node has taken the place of a master that does not answer");
+                Err(Failure::Own(Error::unavailable(format!(
+                    "{}: no answer, and another node serves its slots now",
+                    server.place()
+                ))))
+            }
         }
     }
 }

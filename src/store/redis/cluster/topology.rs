@@ -20,6 +20,7 @@ use super::slots::{Node, SlotMap};
 use crate::error::{Error, Result};
 use crate::runtime::{Context, runtime};
 use crate::store::StoreOptions;
+use crate::telemetry::{Counter, count};
 
 /// A node that has not answered after so long is not waited for: the next one is asked as well.
 const NEXT_NODE_AFTER: Duration = Duration::from_millis(300);
@@ -119,9 +120,9 @@ impl Topology {
             if map.borrow_and_update().as_ref().is_some_and(|map| !map.is_master(node)) {
                 return;
             }
-            if tokio::time::timeout(patience, map.changed()).await.is_err() {
-                self.mark_stale();
-            }
+            self.mark_stale();
+            // Whether it changes or not: by then it is time to look again.
+            let _ = tokio::time::timeout(patience, map.changed()).await;
         }
     }
 
@@ -158,6 +159,7 @@ impl Topology {
             let wait = if nodes.len() == 0 { self.options.connect_timeout * 2 } else { NEXT_NODE_AFTER };
             match tokio::time::timeout(wait, asked.next()).await {
                 Ok(Some(Ok(map))) => {
+                    count(Counter::SlotMaps, 1);
                     self.map.send_replace(Some(Arc::new(map)));
                     return Ok(());
                 }
