@@ -39,6 +39,15 @@ type StoreOptions struct {
 	TLSCertFile string `option:"tls_cert_file"`
 	// TLSKeyFile is a PEM file with the client's private key.
 	TLSKeyFile string `option:"tls_key_file"`
+	// TLSDangerAcceptAnyCertificate does not check the server's certificate: anybody on the way can then read and change
+	// everything.
+	TLSDangerAcceptAnyCertificate bool `option:"tls_danger_accept_any_certificate"`
+	// ReadReplicas reads chunks from the replicas of a Redis Cluster; what one lacks is read from the master.
+	ReadReplicas bool `option:"read_replicas"`
+	// User to log in as, with the password of PasswordFile.
+	User string `option:"user"`
+	// PasswordFile holds the password; it is read again for every connection.
+	PasswordFile string `option:"password_file"`
 }
 
 // ReadOptions say what to read of a dataset, and how.

@@ -6,6 +6,7 @@ mod common;
 mod bad_input;
 mod bench;
 mod commands;
+mod credentials;
 mod help;
 mod interrupt;
 mod program;

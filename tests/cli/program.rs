@@ -60,7 +60,7 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arrowredis"));
         command.args(words.iter().map(|word| word.replace("STORE", &self.store())));
         command.current_dir(self.dir.path()).stdin(Stdio::null());
-        for name in ["REDIS_URL", "NO_COLOR", "ARROWREDIS_MAX_INFLIGHT_BYTES"] {
+        for name in ["REDIS_URL", "REDIS_PASSWORD", "NO_COLOR", "ARROWREDIS_MAX_INFLIGHT_BYTES"] {
             command.env_remove(name);
         }
         command

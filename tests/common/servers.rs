@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -27,12 +27,30 @@ pub struct ServerConfig {
     pub tls: bool,
     /// Clients must show a certificate of our authority.
     pub tls_clients_need_certificate: bool,
+    /// What is wrong with its certificate.
+    pub certificate: Certificate,
     /// Can become a node of a cluster.
     pub cluster: bool,
     /// A folder with the certificates of another server, to be used instead of new ones.
     pub certificates: Option<PathBuf>,
     /// Further lines of redis.conf.
     pub settings: Vec<String>,
+}
+
+/// What a server's certificate is like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Certificate {
+    /// For localhost and 127.0.0.1, by the authority of `ca_file`.
+    #[default]
+    Good,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// For another host.
+    OtherHost,
+    /// By nobody but itself.
+    SelfSigned,
 }
 
 /// A running server. It listens on TCP and on a Unix socket, and on a TLS port if asked.
@@ -52,7 +70,7 @@ impl RedisServer {
         let dir = tempfile::Builder::new().prefix("arrowredis-").tempdir().expect("a temporary folder");
         match &config.certificates {
             Some(others) => copy_certificates(others, dir.path()),
-            None if config.tls => write_certificates(dir.path()),
+            None if config.tls => write_certificates(dir.path(), config.certificate),
             None => {}
         }
         let deadline = Instant::now() + START_TIMEOUT;
@@ -263,7 +281,7 @@ fn read_reply(reader: &mut impl BufRead) -> String {
 }
 
 /// An authority, a certificate for localhost and 127.0.0.1, and one for a client.
-fn write_certificates(dir: &Path) {
+fn write_certificates(dir: &Path, kind: Certificate) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.distinguished_name.push(DnType::CommonName, "The authority of the tests");
@@ -274,10 +292,20 @@ fn write_certificates(dir: &Path) {
     let issuer = Issuer::new(authority, authority_key);
     for (name, subjects) in [("server", ["localhost", "127.0.0.1"]), ("client", ["client", "client.test"])] {
         let key = KeyPair::generate().expect("a key");
-        let subjects: Vec<String> = subjects.map(str::to_string).to_vec();
-        let mut params = CertificateParams::new(subjects).expect("parameters");
+        let kind = if name == "server" { kind } else { Certificate::Good };
+        let subjects = if kind == Certificate::OtherHost { ["other.test", "127.0.0.9"] } else { subjects };
+        let mut params = CertificateParams::new(subjects.map(str::to_string).to_vec()).expect("parameters");
         params.distinguished_name.push(DnType::CommonName, name);
-        write(&format!("{name}.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem());
+        match kind {
+            Certificate::Expired => params.not_after = date_time_ymd(2020, 1, 1),
+            Certificate::NotYetValid => params.not_before = date_time_ymd(4000, 1, 1),
+            _ => {}
+        }
+        let signed = match kind {
+            Certificate::SelfSigned => params.self_signed(&key),
+            _ => params.signed_by(&key, &issuer),
+        };
+        write(&format!("{name}.pem"), signed.expect("a certificate").pem());
         write(&format!("{name}.key"), key.serialize_pem());
     }
 }

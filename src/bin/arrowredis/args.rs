@@ -1,7 +1,8 @@
 //! Flags, made from the library's tables of options: one definition serves the library and the command line.
 
 use std::ffi::OsStr;
-use std::sync::Arc;
+use std::io::{self, BufRead, Read};
+use std::sync::{Arc, OnceLock};
 
 use arrowredis::options::{OptionSpec, OptionValue, Options};
 use arrowredis::store::{self, Store, StoreOptions};
@@ -10,6 +11,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::failure::Failure;
+use crate::input::STANDARD;
 use crate::session::Session;
 
 /// Yes-or-no options that the original tool writes with a value.
@@ -200,7 +202,60 @@ pub fn with_store(command: Command) -> Command {
         .arg(
             url("redis_url", "The same for a Redis server: redis://USER:PASSWORD@HOST:PORT/DB").conflicts_with("store"),
         );
-    with_options(command, &StoreOptions::default(), STORE_HEADING)
+    let stdin = Arg::new(PASSWORD_STDIN)
+        .long("password-stdin")
+        .help("Read the password for the server from the first line of standard input")
+        .help_heading(STORE_HEADING)
+        .action(ArgAction::SetTrue)
+        .conflicts_with("password_file");
+    with_options(command.arg(stdin), &StoreOptions::default(), STORE_HEADING)
+}
+
+const PASSWORD_STDIN: &str = "password_stdin";
+/// What `--password-stdin` read: once for the process, however many stores a command opens.
+static PASSWORD: OnceLock<String> = OnceLock::new();
+
+/// Reads the password from standard input, if it is to come from there.
+pub fn read_password(matches: &ArgMatches) -> Result<(), Failure> {
+    if !matches.get_flag(PASSWORD_STDIN) || PASSWORD.get().is_some() {
+        return Ok(());
+    }
+    if matches.try_get_one::<String>("inp").ok().flatten().is_some_and(|inp| inp == STANDARD) {
+        return Err(Failure::usage("standard input cannot be both the password and the data: use --password-file"));
+    }
+    let mut line = String::new();
+    let read = io::stdin().lock().take(MAX_PASSWORD_BYTES).read_line(&mut line);
+    read.map_err(|e| Failure::usage(format!("--password-stdin: {e}")))?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::usage("--password-stdin: the first line of standard input is empty"));
+    }
+    PASSWORD.get_or_init(|| password.to_string());
+    Ok(())
+}
+
+/// A password is a line, not a stream of any size.
+const MAX_PASSWORD_BYTES: u64 = 64 << 10;
+
+/// Opens a store with the password from standard input, or from the environment where the URL carries none.
+pub fn open_url(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
+    let store = store::open(url, options)?;
+    let is_server =
+        matches!(url.split_once(':').map_or("", |(scheme, _)| scheme), "redis" | "rediss" | "unix" | "redis+unix");
+    if let Some(password) = PASSWORD.get() {
+        if has_password(url) {
+            return Err(Failure::usage(
+                "--password-stdin, but the URL carries a password, too: take it out of the URL",
+            ));
+        }
+        store.set_credentials(None, password)?;
+    } else if is_server && !has_password(url) && options.password_file.is_none() {
+        let password = std::env::var("REDIS_PASSWORD").unwrap_or_default();
+        if !password.is_empty() {
+            store.set_credentials(None, &password)?;
+        }
+    }
+    Ok(store)
 }
 
 /// Where the URL of a store comes from.
@@ -249,10 +304,11 @@ pub fn open_store(matches: &ArgMatches, session: &Session) -> Result<Arc<dyn Sto
     if typed && has_password(url.url()) {
         session.warn(
             "a password on the command line can be seen by other users of this computer: put the URL into the \
-             environment variable REDIS_URL instead",
+             environment variable REDIS_URL, or use --password-file or --password-stdin",
         );
     }
-    Ok(store::open(url.url(), &options)?)
+    read_password(matches)?;
+    open_url(url.url(), &options)
 }
 
 /// Whether a URL carries a password.

@@ -11,7 +11,8 @@ use super::RedisStore;
 use crate::ErrorKind;
 use crate::runtime::{Context, runtime};
 use crate::store::{Payload, Store, StoreExt, StoreOptions, open};
-use crate::test_servers::{RedisServer, ServerConfig, free_port, listen};
+use crate::test_servers as servers;
+use servers::{Certificate, RedisServer, ServerConfig, free_port, listen};
 
 #[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../../../tests/common/cluster.rs"]
@@ -19,6 +20,9 @@ mod cluster;
 
 #[path = "cluster/tests.rs"]
 mod on_a_cluster;
+
+#[path = "access/tests.rs"]
+mod who_and_whom;
 
 fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     runtime().unwrap().wait(async move { Ok(future.await) }).unwrap()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrowredis::store::{self, StoreOptions};
+use arrowredis::store::StoreOptions;
 use arrowredis::{Context, Error, GenerateOptions, delete_dataset};
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
@@ -37,6 +37,7 @@ pub fn command(command: Command) -> Command {
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {
     let options: GenerateOptions = args::options(matches)?;
+    args::read_password(matches)?;
     let dir = tempfile::Builder::new().prefix("arrowredis-demo-").tempdir().map_err(Error::from)?;
     let place = Place::new(matches, dir.path())?;
     let result = steps(matches, &options, dir.path(), &place, session);
@@ -44,8 +45,9 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         // The steps' own context may be cancelled, but what they wrote must go. What cannot be removed expires
         // with the error that says why.
         let store_options: StoreOptions = args::options(matches)?;
-        let _ =
-            store::open(&place.url, &store_options).and_then(|s| delete_dataset(&s, &place.prefix, &Context::new()));
+        if let Ok(store) = args::open_url(&place.url, &store_options) {
+            let _ = delete_dataset(&store, &place.prefix, &Context::new());
+        }
     }
     let members = result?;
     session.output.say("\n✅ The data came back identical, and everything that the demo made is removed again.")?;

@@ -68,6 +68,7 @@ STORES:
 
 ENVIRONMENT:
   REDIS_URL                      the store, where neither --store nor --redis-url is given
+  REDIS_PASSWORD                 the server's password, where the URL carries none
   ARROWREDIS_IO_THREADS          threads that move bytes
   ARROWREDIS_CPU_THREADS         threads that encode and decode
   ARROWREDIS_MAX_INFLIGHT_BYTES  bytes in flight at the most, such as 256MiB
