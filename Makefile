@@ -9,7 +9,7 @@ GO := PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig LD_LIBRARY_PATH=$(CU
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check check-go test test-rust test-go fuzz fuzz-short demo bench-compare
+.PHONY: help setup build install-prefix header check check-go test test-rust test-go fuzz fuzz-short demo bench-compare chaos
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -54,6 +54,9 @@ fuzz: ## fuzz every parser for FUZZ_SECONDS each (600)
 
 fuzz-short:
 	scripts/fuzz 30
+
+chaos: setup ## the long form of the fault tests, whose lines fill docs/reliability.md
+	ARROWREDIS_CHAOS=1 cargo test $(CARGO_FLAGS) --test it -- --nocapture --test-threads=1 chaos:: faults::
 
 demo: build ## generate, split, read and verify a dataset, without any server
 	target/release/arrowredis demo

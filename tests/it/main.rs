@@ -4,10 +4,13 @@
 mod common;
 
 mod bad_input;
+mod chaos;
 mod docs;
+mod faults;
 mod foreign;
 mod golden;
 mod header;
 mod helpers;
 mod main_job;
+mod telemetry;
 mod versioned;
