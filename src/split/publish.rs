@@ -160,7 +160,8 @@ async fn prepare(shared: &Shared, manifest: &Manifest, before: &Before) -> Resul
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut publishing = Publishing {
         replaces: before.version.clone(),
-        grace_ms: millis(options.grace_period),
+        // In the plain layout the surplus goes at once.
+        grace_ms: if options.versioned { millis(options.grace_period) } else { 0 },
         manifest_expires_at_ms: None,
     };
     if let Some(ttl) = options.ttl {
