@@ -61,6 +61,11 @@ impl<'a> Attempts<'a> {
 
     /// Waits until it is time for another try, or gives the error back when there is to be none.
     pub(super) async fn again(&mut self, error: Error) -> Result<()> {
+        self.again_when(error, std::future::pending()).await
+    }
+
+    /// The same, but tries again as soon as something happens that may help.
+    pub(super) async fn again_when(&mut self, error: Error, helped: impl Future<Output = ()>) -> Result<()> {
         if !error.is_retryable() {
             return Err(error);
         }
@@ -83,7 +88,10 @@ impl<'a> Attempts<'a> {
             error = %error,
             "a request failed and will be repeated"
         );
-        tokio::time::sleep(delay).await;
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = helped => {}
+        }
         Ok(())
     }
 }

@@ -90,8 +90,7 @@ impl Cluster {
             match ended {
                 Ended::Whole => {}
                 Ended::Failed(error) => {
-                    self.topology.mark_stale();
-                    attempts.again(error).await?;
+                    attempts.again_when(error, self.topology.changed()).await?;
                 }
                 // Each key may be in another place, and each GET is told where. They follow redirects, too.
                 Ended::Elsewhere => {

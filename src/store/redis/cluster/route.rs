@@ -110,8 +110,7 @@ impl Cluster {
                 attempts.succeeded();
             }
             if let Some(error) = error {
-                self.topology.mark_stale();
-                attempts.again(error).await?;
+                attempts.again_when(error, self.topology.changed()).await?;
             } else if redirected {
                 redirects += 1;
                 if redirects > FAST_REDIRECTS {
@@ -142,10 +141,9 @@ impl Cluster {
                 if let Some(found) = self.node_for(requests, *item, route, attempts).await? {
                     break found;
                 }
-                self.topology.mark_stale();
                 let what = (requests.what)(*item);
                 let error = Error::unavailable(format!("{}: no node serves the slot of {what} now", self.place));
-                attempts.again(error.with_server_code("CLUSTERDOWN")).await?;
+                attempts.again_when(error.with_server_code("CLUSTERDOWN"), self.topology.changed()).await?;
             };
             match parts.iter_mut().find(|part| part.node == node && part.route == *route) {
                 Some(part) => part.items.push(*item),

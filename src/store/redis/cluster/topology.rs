@@ -126,6 +126,17 @@ impl Topology {
         }
     }
 
+    /// Waits until the map changes; asks for refreshes meanwhile.
+    pub(super) async fn changed(&self) {
+        let mut map = self.map.subscribe();
+        loop {
+            self.mark_stale();
+            if let Ok(Ok(())) = tokio::time::timeout(REFRESH_INTERVAL, map.changed()).await {
+                return;
+            }
+        }
+    }
+
     fn seed_nodes(&self) -> Vec<Node> {
         let node = |seed: &Target| match &seed.address {
             Address::Tcp { host, port, .. } => Some(Node { host: host.clone(), port: *port }),
@@ -160,7 +171,12 @@ impl Topology {
             match tokio::time::timeout(wait, asked.next()).await {
                 Ok(Some(Ok(map))) => {
                     count(Counter::SlotMaps, 1);
-                    self.map.send_replace(Some(Arc::new(map)));
+                    // Who waits for a change is woken by one only.
+                    self.map.send_if_modified(|known| {
+                        let changed = known.as_deref() != Some(&map);
+                        *known = Some(Arc::new(map));
+                        changed
+                    });
                     return Ok(());
                 }
                 Ok(Some(Err(error))) => failed = failed.or(Some(error)),
