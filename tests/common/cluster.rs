@@ -74,6 +74,19 @@ impl RedisCluster {
         });
     }
 
+    /// Waits until every replica has all that its master has. A replica that has just connected says that its link is
+    /// up before it gets the first command.
+    pub fn wait_until_replicated(&self) {
+        self.wait_until("the replicas do not follow", || {
+            self.nodes.iter().map(|node| node.admin(&["INFO", "replication"])).all(|info| {
+                let value = |key: &str| info.lines().find_map(|line| line.trim_end().strip_prefix(key));
+                let Some(replica) = value("slave0:") else { return !info.contains("role:master") };
+                let offset = value("master_repl_offset:").unwrap_or_default();
+                replica.contains("state=online") && replica.contains(&format!("offset={offset},"))
+            })
+        });
+    }
+
     /// Waits for what must come, however slow the machine is.
     pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;

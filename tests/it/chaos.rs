@@ -235,6 +235,7 @@ fn a_master_that_is_killed_costs_no_more_than_its_promotion() {
     for round in 0..times {
         // The replicas have everything: what is lost with a master is not ours to keep.
         cluster.wait_until_whole();
+        cluster.wait_until_replicated();
         let victim = (0..6).filter(|node| cluster.role(*node).master).nth(round % 3).unwrap();
         let stopped = round % 2 == 1;
         let load = Load::start(&cluster.url());
