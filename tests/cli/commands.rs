@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::program::Program;
 
 /// What every object about moved data has.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 14] = [
     "rows",
     "chunks",
     "payload_bytes",
@@ -18,6 +18,8 @@ const METRICS: [&str; 12] = [
     "total_seconds",
     "retries",
     "chunks_skipped",
+    "chunks_pruned",
+    "bytes_pruned",
 ];
 
 fn assert_metrics(object: &Value, rows: u64, chunks: u64) {
