@@ -253,7 +253,7 @@ typedef struct arrowredis_writer arrowredis_writer;
 typedef struct arrowredis_option_info {
   // The key.
   const char *key;
-  // `bool`, `integer`, `string`, `list`, `duration`, `bytes`, or the words that can be chosen, as in `a|b`.
+  // `bool`, `integer`, `string`, `list`, `duration`, `bytes`, `filter`, or the words that can be chosen, as in `a|b`.
   const char *value_type;
   // The default as text; empty if unset.
   const char *default_value;

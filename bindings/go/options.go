@@ -179,7 +179,7 @@ func Partitions(ids ...uint32) []string {
 type OptionInfo struct {
 	// Key is the option's name.
 	Key string
-	// Type is bool, integer, string, list, duration, bytes, or the words that can be chosen, as in a|b.
+	// Type is bool, integer, string, list, duration, bytes, filter, or the words that can be chosen, as in a|b.
 	Type string
 	// Default is the default as text; empty if unset.
 	Default string

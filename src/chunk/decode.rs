@@ -66,7 +66,7 @@ impl DecodeLimit {
 /// The body of a message, or as much of it as was fetched.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
-    /// Runs of bytes and where they start in the body; they do not overlap.
+    /// Runs of bytes and where they start in the body.
     segments: Vec<(u64, Buffer)>,
     len: u64,
 }
