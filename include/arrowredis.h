@@ -253,7 +253,7 @@ typedef struct arrowredis_writer arrowredis_writer;
 typedef struct arrowredis_option_info {
   // The key.
   const char *key;
-  // `bool`, `integer`, `string`, `list`, `duration`, `bytes`, or the words that can be chosen, as in `a|b`.
+  // `bool`, `integer`, `string`, `list`, `duration`, `bytes`, `filter`, or the words that can be chosen, as in `a|b`.
   const char *value_type;
   // The default as text; empty if unset.
   const char *default_value;
@@ -291,6 +291,10 @@ typedef struct arrowredis_metrics {
   double decoded_mb_per_second;
   // Rows a second over the whole operation.
   double rows_per_second;
+  // Chunks that were not touched, since their statistics rule out that a filter keeps any of their rows.
+  uint64_t chunks_pruned;
+  // Bytes that were not fetched because of a filter.
+  uint64_t bytes_pruned;
 } arrowredis_metrics;
 
 // The fields of a server info. Strings are borrowed from it.

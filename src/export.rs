@@ -14,7 +14,7 @@ use crate::manifest::{Manifest, ManifestHeader};
 use crate::metrics::{Metrics, Progress};
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
-use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, explain};
+use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, RowDecoder, Rows, explain};
 use crate::runtime::{Context, catch_panic, runtime};
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
 
@@ -71,8 +71,6 @@ struct Prepared {
     frames: BatchFrames,
     rows: u64,
     statistics: Option<Vec<ColumnStatistics>>,
-    /// Bytes of the arrays, where any were made.
-    decoded_bytes: u64,
 }
 
 struct Export {
@@ -102,7 +100,8 @@ impl Export {
         let ctx = plan.ctx.clone();
         let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
         let manifest = dataset.manifest().cloned();
-        let decoder = ChunkDecoder::new(Some(stored_schema.clone()), options.columns.clone(), limit);
+        let rows = Rows::new(&stored_schema, options.columns.as_deref(), plan.filter.clone());
+        let decoder = RowDecoder::new(&stored_schema, rows)?;
         let schema = match &options.columns {
             None => stored_schema,
             Some(columns) => {
@@ -122,7 +121,7 @@ impl Export {
                 .as_ref()
                 .and_then(|m| Some((m.partition_column.clone()?, m.partition_values.data_type().clone()))),
         };
-        let whole = options.columns.is_none();
+        let whole = options.columns.is_none() && options.filter.is_empty();
         let on_missing = options.on_missing;
         let wanted = statistics_columns.clone();
         let rows_of: Vec<Option<usize>> = plan.chunks.iter().map(|chunk| chunk.row).collect();
@@ -135,10 +134,10 @@ impl Export {
                 .zip(rows_of[item])
                 .and_then(|(manifest, row)| if whole { manifest.chunk_statistics(row, &wanted) } else { None });
             let prepared = prepare_chunk(&bytes, codec, whole, statistics, &decoder, &wanted);
-            let prepared = prepared.map_err(|e| fetch.at(e, item))?;
-            let bytes = prepared.frames.batch.len() as u64;
-            Progress::add(&fetch.progress().decoded_bytes, prepared.decoded_bytes);
-            Ok((Some(prepared), bytes))
+            let (prepared, decoded_bytes) = prepared.map_err(|e| fetch.at(e, item))?;
+            let bytes = prepared.as_ref().map_or(0, |prepared| prepared.frames.batch.len() as u64);
+            Progress::add(&fetch.progress().decoded_bytes, decoded_bytes);
+            Ok((prepared, bytes))
         })?;
         let empty = RecordBatch::new_empty(schema);
         Ok(Export { pipeline, places, values, empty, statistics_columns, header, limit, ctx })
@@ -247,31 +246,34 @@ fn partition_values(manifest: Option<&Manifest>, plan: &[PlannedChunk]) -> Resul
         .collect()
 }
 
-/// Takes the messages as they are if the codec is the same and all columns are wanted; transcodes otherwise.
+/// Takes the messages as they are if the codec is the same and all columns and rows are wanted; transcodes otherwise.
+/// Returns them (`None` if no row is left) and the bytes of the arrays, where any were made.
 fn prepare_chunk(
     bytes: &ChunkBytes,
     codec: Codec,
     whole: bool,
     known: Option<Vec<ColumnStatistics>>,
-    decoder: &ChunkDecoder,
+    decoder: &RowDecoder,
     statistics_columns: &[usize],
-) -> Result<Prepared> {
+) -> Result<(Option<Prepared>, u64)> {
     if let (true, ChunkBytes::Whole(payload)) = (whole, bytes) {
         let frames = chunk::parse(payload)?;
         if ipc_file::codec_of(&frames.batch)? == codec {
             let message = frames.batch.message()?;
             let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
             let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
-            return Ok(Prepared { frames, rows, statistics: known, decoded_bytes: 0 });
+            return Ok((Some(Prepared { frames, rows, statistics: known }), 0));
         }
     }
-    let Decoded { batch, bytes: decoded_bytes } = bytes.decode(decoder)?;
+    let (decoded, decoded_bytes) = decoder.decode(bytes)?;
+    let Some(Decoded { batch, .. }) = decoded else { return Ok((None, decoded_bytes)) };
     let statistics = match known {
         Some(known) => known,
         None => batch_statistics(&batch, statistics_columns)?,
     };
     let frames = chunk::encode_batch(&batch, codec)?;
-    Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics), decoded_bytes })
+    let prepared = Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) };
+    Ok((Some(prepared), decoded_bytes))
 }
 
 /// Writes an IPC stream, repeating dictionaries only where they change.

@@ -86,6 +86,9 @@ mod manifest;
 mod partition;
 mod statistics;
 
+// Which rows are wanted.
+mod filter;
+
 // Where chunks live, and what a store holds.
 mod dataset;
 mod lease;
@@ -136,6 +139,7 @@ pub use codec::Codec;
 pub use dataset::{BrokenChunk, Dataset, DatasetSummary, NodeSummary, delete_dataset, list_datasets};
 pub use error::{Error, ErrorKind, Result};
 pub use export::{WriteReport, read_to_file, read_to_stream};
+pub use filter::{Comparison, Condition, Filter, Literal, Predicate};
 pub use garbage::{CollectedDataset, GarbageReport, collect_garbage};
 pub use generate::{GenerateOptions, GeneratedReader, Generator, generate_file, generate_to_stream};
 pub use ipc_file::IpcFile;

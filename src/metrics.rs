@@ -41,6 +41,12 @@ pub struct Metrics {
     pub retries: u64,
     /// Chunks that were missing and skipped because the caller asked for that.
     pub chunks_skipped: u64,
+    /// Chunks (or record batches of a file) that were not touched, since their statistics rule out that a filter
+    /// keeps any of their rows.
+    pub chunks_pruned: u64,
+    /// Bytes that were not fetched because of a filter: those of pruned chunks, and of the other columns of chunks
+    /// whose filter columns show that no row is kept.
+    pub bytes_pruned: u64,
     /// How many chunks the operation will move, once known.
     pub chunks_expected: u64,
     /// How many payload bytes the operation will move, once known.
@@ -80,6 +86,8 @@ pub struct Progress {
     pub(crate) decoded_bytes: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) chunks_skipped: AtomicU64,
+    pub(crate) chunks_pruned: AtomicU64,
+    pub(crate) bytes_pruned: AtomicU64,
     pub(crate) chunks_expected: AtomicU64,
     pub(crate) payload_bytes_expected: AtomicU64,
     pub(crate) fetch: BusyTimer,
@@ -98,6 +106,8 @@ impl Progress {
             decoded_bytes: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             chunks_skipped: AtomicU64::new(0),
+            chunks_pruned: AtomicU64::new(0),
+            bytes_pruned: AtomicU64::new(0),
             chunks_expected: AtomicU64::new(0),
             payload_bytes_expected: AtomicU64::new(0),
             fetch: BusyTimer::default(),
@@ -135,6 +145,8 @@ impl Progress {
             total_seconds: (end - self.started).as_secs_f64(),
             retries: self.retries.load(Relaxed),
             chunks_skipped: self.chunks_skipped.load(Relaxed),
+            chunks_pruned: self.chunks_pruned.load(Relaxed),
+            bytes_pruned: self.bytes_pruned.load(Relaxed),
             chunks_expected: self.chunks_expected.load(Relaxed),
             payload_bytes_expected: self.payload_bytes_expected.load(Relaxed),
         }

@@ -1,7 +1,7 @@
 //! Options: one definition each, from which the command line, the C ABI's keys and the bindings are made.
 //!
 //! `options!` declares a plain struct with documented defaults and, from the same lines, the table of its
-//! keys. A key is the field's name; the command line writes it with dashes.
+//! keys. A key is the field's name unless it says otherwise; the command line writes it with dashes.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 pub struct OptionSpec {
     /// The key, in snake_case.
     pub key: &'static str,
-    /// The kind of value: `bool`, `integer`, `string`, `list`, `duration`, `bytes` or a list of words `a|b`.
+    /// The kind of value: `bool`, `integer`, `string`, `list`, `duration`, `bytes`, `filter`
+    /// (conditions joined by AND) or a list of words `a|b`.
     pub value_type: &'static str,
     /// The default, written as a value; empty if unset.
     pub default: fn() -> String,
@@ -63,7 +64,7 @@ macro_rules! options {
         pub struct $name:ident {
             $(
                 $(#[doc = $doc:literal])+
-                pub $field:ident: $type:ty = $default:expr,
+                pub $field:ident $(as $key:literal)?: $type:ty = $default:expr,
             )*
         }
     ) => {
@@ -83,7 +84,7 @@ macro_rules! options {
             fn specs() -> &'static [$crate::options::OptionSpec] {
                 const SPECS: &[$crate::options::OptionSpec] = &[
                     $( $crate::options::OptionSpec {
-                        key: stringify!($field),
+                        key: $crate::options::option_key!($field $($key)?),
                         value_type: <$type as $crate::options::OptionValue>::TYPE,
                         default: || {
                             let value: $type = $default;
@@ -97,7 +98,7 @@ macro_rules! options {
 
             fn set(&mut self, key: &str, value: &str) -> $crate::error::Result<()> {
                 match key {
-                    $( stringify!($field) => {
+                    $( $crate::options::option_key!($field $($key)?) => {
                         self.$field = $crate::options::OptionValue::parse(value)
                             .map_err(|expected| $crate::options::bad_value(key, value, &expected))?;
                     } )*
@@ -108,7 +109,7 @@ macro_rules! options {
 
             fn get(&self, key: &str) -> Option<String> {
                 match key {
-                    $( stringify!($field) => Some($crate::options::OptionValue::show(&self.$field)), )*
+                    $( $crate::options::option_key!($field $($key)?) => Some($crate::options::OptionValue::show(&self.$field)), )*
                     _ => None,
                 }
             }
@@ -116,6 +117,17 @@ macro_rules! options {
     };
 }
 pub(crate) use options;
+
+/// The key of an option: the field's name unless another is given (as a field cannot be called `where`).
+macro_rules! option_key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+pub(crate) use option_key;
 
 /// Declares an enum whose values are words of an option.
 macro_rules! words {

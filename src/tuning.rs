@@ -20,6 +20,20 @@ pub(crate) fn whole_is_cheaper(value_bytes: u64, wanted_bytes: u64, reads: u64, 
     wanted_bytes.saturating_add(reads.saturating_mul(read_cost_bytes)) >= value_bytes
 }
 
+/// What one more round trip for a chunk's columns costs, in bytes that could be read instead: most of it is hidden
+/// by other requests.
+const ROUND_TRIP_BYTES: f64 = (32 << 10) as f64;
+
+/// How likely a chunk of which nothing is known holds a row that a filter keeps, by what was found so far.
+pub(crate) fn match_probability(evaluated: u64, matched: u64) -> f64 {
+    (matched as f64 + 1.0) / (evaluated as f64 + 2.0)
+}
+
+/// Whether to look at the columns of a filter before fetching the others.
+pub(crate) fn filter_first(other_bytes: u64, match_probability: f64) -> bool {
+    other_bytes as f64 * (1.0 - match_probability) > ROUND_TRIP_BYTES
+}
+
 /// Keys of one request at the most.
 pub(crate) fn keys_per_request(asked: usize) -> usize {
     if asked == 0 { KEYS_PER_REQUEST } else { asked }
@@ -53,5 +67,16 @@ mod tests {
         assert!(whole(2 << 20, 20 << 10, 1000), "a thousand columns here and there");
         assert!(whole(u64::MAX, u64::MAX, u64::MAX));
         assert!(!whole_is_cheaper(1 << 10, 1 << 9, 1000, 0), "where reads cost nothing");
+    }
+
+    #[test]
+    fn filters_come_first_where_they_can_save_much() {
+        let worthwhile =
+            |other_bytes, evaluated, matched| filter_first(other_bytes, match_probability(evaluated, matched));
+        assert!(worthwhile(1 << 20, 0, 0), "nothing is known yet");
+        assert!(!worthwhile(32 << 10, 0, 0), "little to save");
+        assert!(worthwhile(32 << 20, 100, 100), "much to save, even if it is unlikely");
+        assert!(!worthwhile(1 << 20, 100, 100), "they nearly all match");
+        assert!(worthwhile(64 << 10, 100, 0), "they hardly ever match");
     }
 }

@@ -226,6 +226,8 @@ func metricsOf(m *C.arrowredis_metrics) Metrics {
 		PayloadMBPerSecond:   float64(m.payload_mb_per_second),
 		DecodedMBPerSecond:   float64(m.decoded_mb_per_second),
 		RowsPerSecond:        float64(m.rows_per_second),
+		ChunksPruned:         uint64(m.chunks_pruned),
+		BytesPruned:          uint64(m.bytes_pruned),
 	}
 }
 

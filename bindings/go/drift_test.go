@@ -208,6 +208,9 @@ func sample(field reflect.Value, info OptionInfo) {
 		field.Set(reflect.ValueOf([]string{"one", "two"}))
 	case string:
 		word, _, _ := strings.Cut(info.Type, "|")
+		if info.Type == "filter" {
+			word = "one = 1"
+		}
 		field.SetString(word)
 	}
 }

@@ -32,6 +32,10 @@ type Metrics struct {
 	DecodedMBPerSecond float64
 	// RowsPerSecond over the whole operation.
 	RowsPerSecond float64
+	// ChunksPruned were not touched, since their statistics rule out that a filter keeps any of their rows.
+	ChunksPruned uint64
+	// BytesPruned were not fetched because of a filter.
+	BytesPruned uint64
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -56,6 +56,9 @@ type ReadOptions struct {
 	Partitions []string `option:"partitions"`
 	// Columns to read, in this order; all if empty.
 	Columns []string `option:"columns"`
+	// Where are conditions on columns that the rows must meet, joined by AND, such as
+	// "id64 >= 100 AND name IN ('a', 'b') AND x IS NOT NULL"; all rows if empty.
+	Where string `option:"where"`
 	// OnMissing is what to do about a missing chunk: "error", or "skip", which counts them.
 	OnMissing string `option:"on_missing"`
 	// Batches per partition, for data without a manifest; found out unless set.
@@ -76,6 +79,9 @@ type FileReadOptions struct {
 	Partitions []string `option:"partitions"`
 	// Columns to read, in this order; all if empty.
 	Columns []string `option:"columns"`
+	// Where are conditions on columns that the rows must meet, joined by AND, such as
+	// "id64 >= 100 AND name IN ('a', 'b') AND x IS NOT NULL"; all rows if empty.
+	Where string `option:"where"`
 	// PartitionColumn says to which partition a row belongs, for files of other writers; "partition" unless set.
 	PartitionColumn string `option:"partition_column"`
 	// Batches per partition, for files without a partition column.
@@ -173,7 +179,7 @@ func Partitions(ids ...uint32) []string {
 type OptionInfo struct {
 	// Key is the option's name.
 	Key string
-	// Type is bool, integer, string, list, duration, bytes, or the words that can be chosen, as in a|b.
+	// Type is bool, integer, string, list, duration, bytes, filter, or the words that can be chosen, as in a|b.
 	Type string
 	// Default is the default as text; empty if unset.
 	Default string

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::{CompressionType, MetadataVersion};
 use flatbuffers::FlatBufferBuilder;
@@ -25,6 +25,9 @@ use crate::runtime::catch_panic;
 
 /// Where buffers start in a decoded block.
 const ALIGNMENT: usize = 64;
+
+/// Segments that arrays are built over one by one; more are joined, since each takes a look at all columns.
+const MAX_SEGMENTS: usize = 16;
 
 /// Dictionary values by dictionary id.
 pub(crate) type Dictionaries = HashMap<i64, ArrayRef>;
@@ -63,7 +66,7 @@ impl DecodeLimit {
 /// The body of a message, or as much of it as was fetched.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
-    /// Runs of bytes and where they start in the body; they do not overlap.
+    /// Runs of bytes and where they start in the body.
     segments: Vec<(u64, Buffer)>,
     len: u64,
 }
@@ -90,6 +93,13 @@ impl Body {
                 bytes.get(from..)?.get(..usize::try_from(len).ok()?)
             })
             .ok_or_else(|| Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len)))
+    }
+
+    /// Which segment holds a range, if one holds all of it.
+    fn segment_of(&self, offset: u64, len: u64) -> Option<usize> {
+        self.segments.iter().position(|(start, bytes)| {
+            offset.checked_sub(*start).is_some_and(|from| from.saturating_add(len) <= bytes.len() as u64)
+        })
     }
 
     /// The one segment, where there is just one: arrays can be built over it without a copy.
@@ -207,16 +217,30 @@ fn decode_columns(
     let stored = stored_buffers(&header, body, &wanted, codec)?;
     let bytes: u64 = stored.iter().map(|s| s.len() as u64).fold(0, u64::saturating_add);
 
-    let build = |header, body: &Buffer| -> Result<RecordBatch> {
-        catch_panic(|| {
-            RecordBatchDecoder::try_new(body, header, schema.clone(), dictionaries, &version)?
-                .with_projection(projection)
-                .read_record_batch()
-                .map_err(Error::from)
-        })
-        .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))
-    };
-    let in_place = body.contiguous().filter(|_| codec.is_none() && aligned(&stored));
+    let build_columns =
+        |header: arrow_ipc::RecordBatch<'_>, body: &Buffer, columns: Option<&[usize]>| -> Result<RecordBatch> {
+            catch_panic(|| {
+                RecordBatchDecoder::try_new(body, header, schema.clone(), dictionaries, &version)?
+                    .with_projection(columns)
+                    .read_record_batch()
+                    .map_err(Error::from)
+            })
+            .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))
+        };
+    let build = |header, body: &Buffer| build_columns(header, body, projection);
+    let usable = codec.is_none() && aligned(&stored);
+    let apart = projection.filter(|_| usable).and_then(|columns| columns_by_segment(&header, &spans, columns, body));
+    if let (Some(apart), Some(columns)) = (apart, projection) {
+        let build = |segment: usize, columns: &[usize]| {
+            let (start, bytes) = &body.segments[segment];
+            let rebuilt =
+                rebuild_header(&header, &places_in_segment(&header, &wanted_buffers(&spans, Some(columns))?, *start));
+            build_columns(parse_header(&rebuilt)?, bytes, Some(columns))
+        };
+        let batch = join_columns(schema, columns, header.length() as usize, &apart, build)?;
+        return Ok(Decoded { batch, bytes });
+    }
+    let in_place = body.contiguous().filter(|_| usable);
     let batch = match in_place {
         Some((0, whole)) if whole.len() as u64 == body.len => build(header, whole)?,
         Some((start, segment)) => {
@@ -231,6 +255,51 @@ fn decode_columns(
         }
     };
     Ok(Decoded { batch, bytes })
+}
+
+/// The columns of each segment, where every column lies in one of several: then arrays can be built over the
+/// segments without a copy. `None` if there is but one segment, too many, or a column lies in two.
+fn columns_by_segment(
+    header: &arrow_ipc::RecordBatch<'_>,
+    spans: &[ColumnSpan],
+    columns: &[usize],
+    body: &Body,
+) -> Option<Vec<Vec<usize>>> {
+    if !(2..=MAX_SEGMENTS).contains(&body.segments.len()) {
+        return None;
+    }
+    let buffers = header.buffers()?;
+    let mut by_segment = vec![Vec::new(); body.segments.len()];
+    for column in columns {
+        let mut home = None;
+        for buffer in spans.get(*column)?.buffers.clone().map(|index| buffers.get(index)) {
+            // In range: `column_spans` has checked every buffer against the body.
+            let (offset, len) = (buffer.offset() as u64, buffer.length() as u64);
+            if len > 0 && *home.get_or_insert(body.segment_of(offset, len)?) != body.segment_of(offset, len)? {
+                return None;
+            }
+        }
+        by_segment[home.unwrap_or(0)].push(*column);
+    }
+    Some(by_segment)
+}
+
+/// A batch of the wanted columns, built segment by segment.
+fn join_columns(
+    schema: &SchemaRef,
+    columns: &[usize],
+    rows: usize,
+    by_segment: &[Vec<usize>],
+    build: impl Fn(usize, &[usize]) -> Result<RecordBatch>,
+) -> Result<RecordBatch> {
+    let mut arrays: HashMap<usize, ArrayRef> = HashMap::with_capacity(columns.len());
+    for (segment, columns) in by_segment.iter().enumerate().filter(|(_, columns)| !columns.is_empty()) {
+        let batch = build(segment, columns)?;
+        arrays.extend(columns.iter().copied().zip(batch.columns().iter().cloned()));
+    }
+    let arrays = columns.iter().filter_map(|column| arrays.get(column).cloned()).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(schema.project(columns)?), arrays, &options)?)
 }
 
 /// Which buffers the wanted columns need.

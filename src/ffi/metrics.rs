@@ -35,6 +35,10 @@ pub struct arrowredis_metrics {
     pub decoded_mb_per_second: f64,
     /// Rows a second over the whole operation.
     pub rows_per_second: f64,
+    /// Chunks that were not touched, since their statistics rule out that a filter keeps any of their rows.
+    pub chunks_pruned: u64,
+    /// Bytes that were not fetched because of a filter.
+    pub bytes_pruned: u64,
 }
 
 // SAFETY: fields of eight bytes, for all of which any bits are a value; no padding.
@@ -57,6 +61,8 @@ impl From<&Metrics> for arrowredis_metrics {
             payload_mb_per_second: metrics.payload_mb_per_second(),
             decoded_mb_per_second: metrics.decoded_mb_per_second(),
             rows_per_second: metrics.rows_per_second(),
+            chunks_pruned: metrics.chunks_pruned,
+            bytes_pruned: metrics.bytes_pruned,
         }
     }
 }

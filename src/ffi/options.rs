@@ -206,7 +206,7 @@ pub extern "C" fn arrowredis_options_free(options: *mut arrowredis_options) {
 pub struct arrowredis_option_info {
     /// The key.
     pub key: *const c_char,
-    /// `bool`, `integer`, `string`, `list`, `duration`, `bytes`, or the words that can be chosen, as in `a|b`.
+    /// `bool`, `integer`, `string`, `list`, `duration`, `bytes`, `filter`, or the words that can be chosen, as in `a|b`.
     pub value_type: *const c_char,
     /// The default as text; empty if unset.
     pub default_value: *const c_char,

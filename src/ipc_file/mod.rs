@@ -246,6 +246,16 @@ impl IpcFile {
         index.chunk_statistics(*self.index_rows.get(position)?, columns)
     }
 
+    /// The index that the file carries.
+    pub(crate) fn index(&self) -> Option<&Manifest> {
+        self.index.as_ref()
+    }
+
+    /// The row of the index for a batch.
+    pub(crate) fn index_row(&self, position: usize) -> Option<usize> {
+        self.index_rows.get(position).copied()
+    }
+
     pub(crate) fn schema_frame(&self) -> &Frame {
         &self.schema_frame
     }

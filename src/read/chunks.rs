@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 
-use super::layout::Columns;
 use super::ranged::{self, Ranged};
 use super::{OnMissing, ReadOptions, ReadPlan};
-use crate::chunk::{self, BatchFrames, Body, ChunkDecoder, Decoded, PayloadIndex};
+use crate::chunk::{self, BatchFrames, Body, PayloadIndex};
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, Result};
+use crate::filter::Verdict;
 use crate::metrics::Progress;
 use crate::names;
 use crate::pipeline::{OnFetched, Pipeline, Work, all, groups};
@@ -25,16 +25,8 @@ pub(crate) enum ChunkBytes {
     Whole(Buffer),
     /// The messages before the body, and parts of the body.
     Parts(BatchFrames, Body),
-}
-
-impl ChunkBytes {
-    /// Decodes the columns that the decoder was made for.
-    pub(crate) fn decode(&self, decoder: &ChunkDecoder) -> Result<Decoded> {
-        match self {
-            ChunkBytes::Whole(payload) => decoder.decode(payload),
-            ChunkBytes::Parts(frames, body) => decoder.decode_parts(frames, body),
-        }
-    }
+    /// Nothing: no row of it is wanted.
+    NoRows,
 }
 
 /// What became of a chunk that exists.
@@ -51,22 +43,27 @@ pub(crate) struct ChunkFetch {
     dataset: Dataset,
     plan: Vec<PlannedChunk>,
     verify_checksums: bool,
-    /// Where not all columns are wanted.
+    /// What the statistics say of each chunk's rows.
+    verdicts: Vec<Verdict>,
+    /// Where perhaps not all of a chunk is wanted.
     pub(super) ranged: Option<Ranged>,
     ctx: Context,
 }
 
 impl ChunkFetch {
     pub(crate) fn new(dataset: &Dataset, plan: ReadPlan, options: &ReadOptions) -> Result<Self> {
-        let columns = |columns: &Vec<String>| -> Result<Columns> {
-            let (wanted, _) = chunk::projection(&plan.schema, columns)?;
-            let schema_frame = dataset.manifest().map(|manifest| manifest.schema_frame.clone());
-            let columns = Columns::new(plan.schema.clone(), schema_frame, wanted, plan.head_bytes.unwrap_or(0));
-            Ok(columns.with_read_cost(plan.read_cost_bytes))
+        let ranged = match options.columns.is_some() || plan.filter.is_some() {
+            true => Some(Ranged::new(dataset, &plan, options.columns.as_deref())?),
+            false => None,
         };
-        let ranged = options.columns.as_ref().map(columns).transpose()?.map(Ranged::new);
-        let verify_checksums = options.verify_checksums;
-        Ok(ChunkFetch { dataset: dataset.clone(), plan: plan.chunks, verify_checksums, ranged, ctx: plan.ctx })
+        Ok(ChunkFetch {
+            dataset: dataset.clone(),
+            plan: plan.chunks,
+            verify_checksums: options.verify_checksums,
+            verdicts: plan.verdicts,
+            ranged,
+            ctx: plan.ctx,
+        })
     }
 
     /// Starts fetching; `process` runs on the CPU pool for every chunk. Whole ones are checked against their
@@ -111,6 +108,11 @@ impl ChunkFetch {
     pub(super) fn index(&self, item: usize) -> Option<&PayloadIndex> {
         let row = self.plan[item].row?;
         self.dataset.manifest()?.chunks.get(row).map(|chunk| &chunk.index)
+    }
+
+    /// Whether only the rows of a chunk can tell which of them are wanted.
+    pub(super) fn must_look(&self, item: usize) -> bool {
+        self.verdicts[item] == Verdict::Maybe
     }
 
     pub(super) fn same_partition(&self, a: usize, b: usize) -> bool {

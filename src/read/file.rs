@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{FileReadOptions, Reader, project_schema};
+use super::{FileReadOptions, Reader, Rows, project_schema};
 use crate::chunk::{self, Decoded, Frame};
 use crate::error::{Error, Result};
+use crate::filter::{BoundFilter, Verdict};
 use crate::ipc_file::{FileBatch, IpcFile, PartitionBy};
 use crate::metrics::Progress;
 use crate::pipeline::{OnFetched, Pipeline, Work, all, groups};
@@ -38,7 +39,10 @@ pub(crate) fn read_batches(
         None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
     };
     let schema = project_schema(file.schema(), options.columns.as_deref())?;
-    let projection = options.columns.as_deref().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;
+    let filter = BoundFilter::new(&options.filter, file.schema())?;
+    let selected = prune(file, selected, filter.as_ref(), ctx.progress())?;
+    let rows = Rows::new(file.schema(), options.columns.as_deref(), filter);
+    let projection = rows.columns().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;
     let places: Arc<[(u32, u32)]> = selected.iter().map(|b| (b.partition, b.batch)).collect();
     let positions: Vec<usize> = selected.iter().map(|b| b.position).collect();
     let sizes: Vec<u64> = positions.iter().map(|position| file.block(*position).len()).collect();
@@ -48,9 +52,28 @@ pub(crate) fn read_batches(
     let groups = groups(&sizes, 1, tuning::REQUEST_BYTES, |_, _| true);
     let concurrency = tuning::requests_in_flight(options.concurrency, available_cores());
     let positions_len = positions.len();
-    let work = FileWork { progress: ctx.progress().clone(), file: file.clone(), positions, projection };
+    let work = FileWork { progress: ctx.progress().clone(), file: file.clone(), positions, projection, rows };
     let pipeline = Pipeline::start(Arc::new(work), all(groups), positions_len, concurrency, &ctx)?;
     Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
+}
+
+/// The batches that may hold wanted rows, by the file's index.
+fn prune(
+    file: &IpcFile,
+    selected: &[FileBatch],
+    filter: Option<&BoundFilter>,
+    progress: &Progress,
+) -> Result<Vec<FileBatch>> {
+    let verdicts = match (filter, file.index()) {
+        (Some(filter), Some(index)) => filter.verdicts(index)?,
+        _ => return Ok(selected.to_vec()),
+    };
+    let verdict = |batch: &&FileBatch| file.index_row(batch.position).and_then(|row| verdicts.get(row));
+    let (pruned, kept): (Vec<&FileBatch>, Vec<_>) =
+        selected.iter().partition(|batch| verdict(batch) == Some(&Verdict::Never));
+    Progress::add(&progress.chunks_pruned, pruned.len() as u64);
+    Progress::add(&progress.bytes_pruned, pruned.iter().map(|batch| file.block(batch.position).len()).sum());
+    Ok(kept.into_iter().cloned().collect())
 }
 
 /// Opens an IPC file and starts reading it; see [`IpcFile::open`] for what the option `mmap` means.
@@ -66,6 +89,7 @@ struct FileWork {
     file: Arc<IpcFile>,
     positions: Vec<usize>,
     projection: Option<(Vec<usize>, Vec<usize>)>,
+    rows: Rows,
 }
 
 impl Work for FileWork {
@@ -105,8 +129,9 @@ impl Work for FileWork {
         if let Some(order) = order {
             decoded.batch = decoded.batch.project(order)?;
         }
-        let bytes = decoded.bytes;
-        Progress::add(&self.progress.decoded_bytes, bytes);
-        Ok((Some(decoded), bytes))
+        Progress::add(&self.progress.decoded_bytes, decoded.bytes);
+        let selected = self.rows.select(decoded).map_err(|e| e.context(format!("'{}'", self.file.name())))?;
+        let bytes = selected.as_ref().map_or(0, |selected| selected.bytes);
+        Ok((selected, bytes))
     }
 }

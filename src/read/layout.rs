@@ -19,8 +19,10 @@ pub(super) struct Columns {
     /// Increasing.
     wanted: Vec<usize>,
     dictionaries: bool,
-    /// About what part of a body the wanted columns are.
-    share: f64,
+    /// Those of them that a filter looks at.
+    filter: Vec<usize>,
+    /// About what part of a body the wanted columns are, and those of the filter.
+    shares: (f64, f64),
     /// Without a manifest: what the first chunk has before its body.
     head_bytes: u64,
     read_cost_bytes: u64,
@@ -30,6 +32,8 @@ pub(super) struct Columns {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
     pub(super) payload_bytes: u64,
+    /// How likely it holds a row that the filter keeps.
+    pub(super) match_probability: f64,
     /// From the manifest.
     pub(super) index: Option<&'a PayloadIndex>,
 }
@@ -59,10 +63,17 @@ pub(super) struct Layout {
     prefix: Buffer,
     /// Reads of the body beyond that, counted from its start.
     pub(super) reads: RangePlan,
+    /// The reads for the columns of the filter, where these shall be looked at before `reads` are made.
+    pub(super) filter_reads: Option<RangePlan>,
 }
 
 impl Layout {
-    /// The body, as far as it is wanted, when all reads are there: where each started, and its bytes.
+    /// Bytes of all reads.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.reads.read_bytes() + self.filter_reads.as_ref().map_or(0, RangePlan::read_bytes)
+    }
+
+    /// The body, as far as it has been read: where each read started, and its bytes.
     pub(super) fn body(&self, mut segments: Vec<(u64, Buffer)>) -> Result<Body> {
         if !self.prefix.is_empty() {
             let mut first = self.prefix.clone();
@@ -78,14 +89,24 @@ impl Layout {
 }
 
 impl Columns {
-    /// `head_bytes` is what a chunk has before its body, as far as known; `wanted` increases.
-    pub(super) fn new(schema: SchemaRef, schema_frame: Option<Frame>, wanted: Vec<usize>, head_bytes: u64) -> Self {
+    /// `head_bytes` is what a chunk has before its body, as far as known; `wanted` increases and includes `filter`.
+    pub(super) fn new(
+        schema: SchemaRef,
+        schema_frame: Option<Frame>,
+        wanted: Vec<usize>,
+        filter: Vec<usize>,
+        head_bytes: u64,
+    ) -> Self {
         let weight = |index: &usize| weight(schema.field(*index).data_type());
         let all: f64 = (0..schema.fields().len()).map(|index| weight(&index)).sum();
-        let share = if all > 0.0 { wanted.iter().map(weight).sum::<f64>() / all } else { 1.0 };
+        let share = |columns: &[usize]| match all {
+            0.0 => 1.0,
+            all => columns.iter().map(weight).sum::<f64>() / all,
+        };
+        let shares = (share(&wanted), share(&filter));
         let dictionaries = wanted.iter().any(|index| has_dictionary(schema.field(*index).data_type()));
         let read_cost_bytes = tuning::READ_COST_BYTES;
-        Columns { schema, schema_frame, wanted, dictionaries, share, head_bytes, read_cost_bytes }
+        Columns { schema, schema_frame, wanted, dictionaries, filter, shares, head_bytes, read_cost_bytes }
     }
 
     /// The same where one more read costs as much as so many bytes.
@@ -105,13 +126,23 @@ impl Columns {
             Some(index) => index.body_length,
             None => chunk.payload_bytes - head.end,
         };
-        let wanted = (body as f64 * self.share) as u64;
+        let (wanted, filter) = ((body as f64 * self.shares.0) as u64, (body as f64 * self.shares.1) as u64);
+        let other = wanted.saturating_sub(filter);
+        let wanted = match self.looks_first(other, chunk.match_probability) {
+            true => filter + (other as f64 * chunk.match_probability) as u64,
+            false => wanted,
+        };
         let head_bytes = head.end - head.start;
         let (reads, cost) = (1 + self.runs(), self.read_cost_bytes);
         if head_bytes == 0 || tuning::whole_is_cheaper(chunk.payload_bytes, head_bytes + wanted, reads, cost) {
             return FirstRead::Whole;
         }
         FirstRead::Head(head)
+    }
+
+    /// Whether the columns of the filter are fetched before others of so many bytes.
+    fn looks_first(&self, other_bytes: u64, match_probability: f64) -> bool {
+        !self.filter.is_empty() && tuning::filter_first(other_bytes, match_probability)
     }
 
     /// Runs of neighbouring columns: about as many reads as they take.
@@ -141,11 +172,19 @@ impl Columns {
             return Err(Error::corrupt("its body is not where the manifest says"));
         }
         let there = prefix.len() as u64;
-        let wanted = chunk::buffer_ranges(&head.frames.batch, &self.schema, &self.wanted)?;
-        let wanted: Vec<_> = wanted.into_iter().filter(|w| w.end > there).map(|w| w.start.max(there)..w.end).collect();
-        let rules = RangeRules { gap_bytes: self.read_cost_bytes, part_bytes: u64::MAX };
-        let reads = RangePlan::new(&wanted, head.body_bytes, rules)?;
-        Ok(Step::Planned(Box::new(Layout { head, prefix, reads })))
+        let plan = |columns: &[usize]| -> Result<RangePlan> {
+            let buffers = chunk::buffer_ranges(&head.frames.batch, &self.schema, columns)?.into_iter();
+            let beyond: Vec<_> = buffers.filter(|b| b.end > there).map(|b| b.start.max(there)..b.end).collect();
+            let rules = RangeRules { gap_bytes: self.read_cost_bytes, part_bytes: u64::MAX };
+            RangePlan::new(&beyond, head.body_bytes, rules)
+        };
+        let others: Vec<usize> = self.wanted.iter().copied().filter(|column| !self.filter.contains(column)).collect();
+        let rest = plan(&others)?;
+        let (reads, filter_reads) = match self.looks_first(rest.read_bytes(), chunk.match_probability) {
+            true => (rest, Some(plan(&self.filter)?)),
+            false => (plan(&self.wanted)?, None),
+        };
+        Ok(Step::Planned(Box::new(Layout { head, prefix, reads, filter_reads })))
     }
 }
 

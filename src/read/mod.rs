@@ -4,6 +4,7 @@ mod chunks;
 mod file;
 mod layout;
 mod ranged;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +17,16 @@ use arrow::record_batch::{RecordBatch, RecordBatchReader};
 pub(crate) use self::chunks::{ChunkBytes, ChunkFetch};
 pub(crate) use self::file::read_batches;
 pub use self::file::{open_and_read_file, read_file};
-use crate::chunk::{self, ChunkDecoder, DecodeLimit, Decoded};
+pub(crate) use self::rows::{RowDecoder, Rows};
+use crate::chunk::{self, Decoded};
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter::{BoundFilter, Filter, Verdict};
 use crate::metrics::{Metrics, Progress};
 use crate::options::{Bytes, options, words};
 use crate::partition::Selection;
 use crate::pipeline::Pipeline;
-use crate::runtime::{Context, runtime};
+use crate::runtime::Context;
 use crate::tuning;
 
 words! {
@@ -44,6 +47,8 @@ options! {
         pub partitions: Selection = Selection::All,
         /// Columns to read, in this order; all unless given.
         pub columns: Option<Vec<String>> = None,
+        /// Conditions on columns that the rows must meet, such as "id64 >= 100 AND name IN ('a', 'b')"; all rows unless given.
+        pub filter as "where": Filter = Filter::default(),
         /// What to do about a missing chunk.
         pub on_missing: OnMissing = OnMissing::Error,
         /// Batches per partition, for data without a manifest; found out unless given.
@@ -66,6 +71,8 @@ options! {
         pub partitions: Selection = Selection::All,
         /// Columns to read, in this order; all unless given.
         pub columns: Option<Vec<String>> = None,
+        /// Conditions on columns that the rows must meet, such as "id64 >= 100 AND name IN ('a', 'b')"; all rows unless given.
+        pub filter as "where": Filter = Filter::default(),
         /// The column that says to which partition a row belongs, for files of other writers.
         pub partition_column: String = crate::schema::PARTITION_COLUMN.to_string(),
         /// Batches per partition, for files without a partition column.
@@ -185,8 +192,8 @@ pub fn read(dataset: &Dataset, options: &ReadOptions, ctx: &Context) -> Result<R
 
 fn read_planned(dataset: &Dataset, options: &ReadOptions, plan: ReadPlan) -> Result<Reader> {
     let schema = project_schema(&plan.schema, options.columns.as_deref())?;
-    let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
-    let decoder = ChunkDecoder::new(Some(plan.schema.clone()), options.columns.clone(), limit);
+    let rows = Rows::new(&plan.schema, options.columns.as_deref(), plan.filter.clone());
+    let decoder = RowDecoder::new(&plan.schema, rows)?;
     let places = plan.places();
     let ctx = plan.ctx.clone();
     let on_missing = options.on_missing;
@@ -194,10 +201,10 @@ fn read_planned(dataset: &Dataset, options: &ReadOptions, plan: ReadPlan) -> Res
         let Some(bytes) = bytes else {
             return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
         };
-        let decoded = bytes.decode(&decoder).map_err(|e| fetch.at(e, item))?;
-        let bytes = decoded.bytes;
-        Progress::add(&fetch.progress().decoded_bytes, bytes);
-        Ok((Some(decoded), bytes))
+        let (decoded, decoded_bytes) = decoder.decode(&bytes).map_err(|e| fetch.at(e, item))?;
+        Progress::add(&fetch.progress().decoded_bytes, decoded_bytes);
+        let bytes = decoded.as_ref().map_or(0, |decoded| decoded.bytes);
+        Ok((decoded, bytes))
     })?;
     Ok(Reader { schema, pipeline, places: places.into(), position: 0, dataset: Some(dataset.clone()), ctx })
 }
@@ -213,6 +220,9 @@ pub(crate) struct ReadPlan {
     pub(crate) head_bytes: Option<u64>,
     /// What one more read of a part of a chunk costs, in bytes that could be read instead.
     pub(crate) read_cost_bytes: u64,
+    pub(crate) filter: Option<BoundFilter>,
+    /// What the statistics say of each chunk's rows.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl ReadPlan {
@@ -228,14 +238,37 @@ impl ReadPlan {
             let schema = asked.schema_and_head(&chunks, &context).await?;
             Ok((chunks, schema))
         })?;
+        let filter = BoundFilter::new(&options.filter, &schema)?;
+        let (chunks, verdicts) = prune(chunks, filter.as_ref(), dataset, ctx.progress())?;
         Progress::add(&ctx.progress().chunks_expected, chunks.len() as u64);
-        Ok(ReadPlan { ctx, chunks, schema, head_bytes, read_cost_bytes: tuning::READ_COST_BYTES })
+        let read_cost_bytes = tuning::READ_COST_BYTES;
+        Ok(ReadPlan { ctx, chunks, schema, head_bytes, read_cost_bytes, filter, verdicts })
     }
 
     /// Partition and batch of each chunk.
     pub(crate) fn places(&self) -> Vec<(u32, u32)> {
         self.chunks.iter().map(|chunk| (chunk.partition, chunk.batch)).collect()
     }
+}
+
+/// The chunks that may hold wanted rows, each with what the manifest's statistics say of it.
+fn prune(
+    chunks: Vec<PlannedChunk>,
+    filter: Option<&BoundFilter>,
+    dataset: &Dataset,
+    progress: &Progress,
+) -> Result<(Vec<PlannedChunk>, Vec<Verdict>)> {
+    let verdicts = match (filter, dataset.manifest()) {
+        (Some(filter), Some(manifest)) => filter.verdicts(manifest)?,
+        _ => Vec::new(),
+    };
+    let unknown = if filter.is_some() { Verdict::Maybe } else { Verdict::Always };
+    let verdict = |chunk: &PlannedChunk| chunk.row.and_then(|row| verdicts.get(row)).copied().unwrap_or(unknown);
+    let (kept, pruned): (Vec<_>, Vec<_>) =
+        chunks.into_iter().map(|chunk| (verdict(&chunk), chunk)).partition(|(verdict, _)| *verdict != Verdict::Never);
+    Progress::add(&progress.chunks_pruned, pruned.len() as u64);
+    Progress::add(&progress.bytes_pruned, pruned.iter().map(|(_, chunk)| chunk.payload_bytes).sum());
+    Ok(kept.into_iter().map(|(verdict, chunk)| (chunk, verdict)).unzip())
 }
 
 fn project_schema(schema: &SchemaRef, columns: Option<&[String]>) -> Result<SchemaRef> {

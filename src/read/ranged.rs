@@ -2,10 +2,11 @@
 //!
 //! The heads of many chunks are fetched by one request, window after window, the next one while the columns of
 //! this one come in. A head tells which ranges of its chunk hold the columns; these are fetched in groups of
-//! about a request's size. Before rows are handed out, the dataset confirms that it has not been replaced.
+//! about a request's size, those that a filter looks at first where that may save the others. Before rows are handed out, the dataset confirms that it has not been replaced.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::buffer::Buffer;
@@ -14,10 +15,15 @@ use tokio::task::JoinSet;
 
 use super::chunks::{ChunkBytes, ChunkFetch, Fetched};
 use super::layout::{Columns, FirstRead, Known, Layout, Step};
+use super::{ReadPlan, RowDecoder, Rows};
+use crate::chunk::{self, Body};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::filter::BoundFilter;
 use crate::metrics::Progress;
 use crate::pipeline::{Group, Groups, OnFetched, groups};
-use crate::runtime::Context;
+use crate::ranges::RangePlan;
+use crate::runtime::{Context, runtime};
 use crate::tuning;
 
 /// Chunks whose heads are fetched first, so that their columns can follow early.
@@ -32,6 +38,11 @@ const WINDOW_BYTES: u64 = 1 << 20;
 pub(super) struct Ranged {
     columns: Columns,
     planned: Mutex<HashMap<usize, Planned>>,
+    /// Decodes what the filter looks at.
+    filter: Option<RowDecoder>,
+    /// Chunks whose filter columns were looked at first, and those of them with wanted rows.
+    evaluated: AtomicU64,
+    matched: AtomicU64,
 }
 
 /// How a chunk is fetched.
@@ -44,8 +55,31 @@ enum Planned {
 }
 
 impl Ranged {
-    pub(super) fn new(columns: Columns) -> Self {
-        Ranged { columns, planned: Mutex::default() }
+    pub(super) fn new(dataset: &Dataset, plan: &ReadPlan, columns: Option<&[String]>) -> Result<Self> {
+        let schema = &plan.schema;
+        let wanted = Rows::new(schema, columns, plan.filter.clone());
+        let wanted = match wanted.columns() {
+            Some(columns) => chunk::projection(schema, columns)?.0,
+            None => (0..schema.fields().len()).collect(),
+        };
+        let looked_at = plan.filter.as_ref().map(BoundFilter::columns).unwrap_or_default();
+        let schema_frame = dataset.manifest().map(|manifest| manifest.schema_frame.clone());
+        let head_bytes = plan.head_bytes.unwrap_or(0);
+        let columns = Columns::new(schema.clone(), schema_frame, wanted, looked_at, head_bytes);
+        let filter =
+            plan.filter.clone().map(|filter| RowDecoder::new(schema, Rows::new(schema, Some(&[]), Some(filter))));
+        Ok(Ranged {
+            columns: columns.with_read_cost(plan.read_cost_bytes),
+            planned: Mutex::default(),
+            filter: filter.transpose()?,
+            evaluated: AtomicU64::new(0),
+            matched: AtomicU64::new(0),
+        })
+    }
+
+    /// By what was found so far.
+    fn match_probability(&self) -> f64 {
+        tuning::match_probability(self.evaluated.load(Relaxed), self.matched.load(Relaxed))
     }
 
     fn plan(&self, item: usize, planned: Planned) {
@@ -64,7 +98,7 @@ impl Ranged {
     fn read_bytes(&self, item: usize, payload_bytes: u64) -> u64 {
         match self.planned.lock().unwrap_or_else(PoisonError::into_inner).get(&item) {
             Some(Planned::Whole) => payload_bytes,
-            Some(Planned::Parts(layout)) => layout.reads.read_bytes(),
+            Some(Planned::Parts(layout)) => layout.read_bytes(),
             _ => 0,
         }
     }
@@ -208,16 +242,26 @@ struct Incoming {
     item: usize,
     layout: Box<Layout>,
     segments: Vec<(u64, Buffer)>,
+    /// How many segments there will be.
+    expected: usize,
     short: bool,
 }
 
 impl Incoming {
-    fn is_complete(&self) -> bool {
-        self.segments.len() == self.layout.reads.reads().len()
+    fn new(item: usize, layout: Box<Layout>) -> Self {
+        Incoming { item, layout, segments: Vec::new(), expected: 0, short: false }
     }
 
-    fn bytes(&mut self) -> Fetched {
-        match self.layout.body(std::mem::take(&mut self.segments)) {
+    fn is_complete(&self) -> bool {
+        self.segments.len() == self.expected
+    }
+
+    fn body(&self) -> Result<Body> {
+        self.layout.body(self.segments.clone())
+    }
+
+    fn bytes(&self) -> Fetched {
+        match self.body() {
             Ok(body) => Fetched::Bytes(ChunkBytes::Parts(self.layout.head.frames.clone(), body)),
             Err(error) => Fetched::Failed(error),
         }
@@ -226,33 +270,96 @@ impl Incoming {
 
 /// Fetches the columns of chunks whose heads are known.
 pub(super) async fn fetch(
-    fetching: &ChunkFetch,
+    fetch: &Arc<ChunkFetch>,
     items: Range<usize>,
     ctx: &Context,
     on_fetched: OnFetched<'_, Fetched>,
 ) -> Result<()> {
-    let Some(ranged) = &fetching.ranged else { return Err(Error::internal("parts of chunks without a plan")) };
-    let (mut chunks, mut ranges, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+    let Some(ranged) = &fetch.ranged else { return Err(Error::internal("parts of chunks without a plan")) };
+    let mut chunks = Vec::new();
     for item in items {
         match ranged.take(item) {
-            Some(Planned::Parts(layout)) => {
-                let start = layout.head.body_offset;
-                for read in layout.reads.reads() {
-                    ranges.push((fetching.key(item).clone(), start + read.start..start + read.end));
-                    owners.push((chunks.len(), read.clone()));
-                }
-                chunks.push(Incoming { item, layout, segments: Vec::new(), short: false });
-            }
+            Some(Planned::Parts(layout)) => chunks.push(Incoming::new(item, layout)),
             Some(Planned::Missing) => on_fetched(item, None),
             Some(Planned::Failed(error)) => on_fetched(item, Some(Fetched::Failed(error))),
             Some(Planned::Whole) | None => return Err(Error::internal("a chunk in parts without a layout")),
         }
     }
+    let (first, mut rest): (Vec<_>, Vec<_>) = chunks.into_iter().partition(|chunk| chunk.layout.filter_reads.is_some());
+    let (looked_at, mut short) = look_first(fetch, first, ctx, on_fetched).await?;
+    rest.extend(looked_at);
     let mut deliver = |chunk: &mut Incoming| {
         Progress::add(&ctx.progress().chunks, 1);
         on_fetched(chunk.item, Some(chunk.bytes()));
     };
-    chunks.iter_mut().filter(|chunk| chunk.is_complete()).for_each(&mut deliver);
+    short.extend(read_ranges(fetch, &mut rest, |layout| Some(&layout.reads), ctx, &mut deliver).await?);
+    for (item, error) in fetch.why_short(&short, ctx).await? {
+        on_fetched(item, error.map(Fetched::Failed));
+    }
+    Ok(())
+}
+
+/// Fetches what the filter looks at. Gives back the chunks that have wanted rows, and those that brought too little.
+async fn look_first(
+    fetch: &Arc<ChunkFetch>,
+    mut chunks: Vec<Incoming>,
+    ctx: &Context,
+    on_fetched: OnFetched<'_, Fetched>,
+) -> Result<(Vec<Incoming>, Vec<usize>)> {
+    let short = read_ranges(fetch, &mut chunks, |layout| layout.filter_reads.as_ref(), ctx, &mut |_| {}).await?;
+    chunks.retain(|chunk| !chunk.short);
+    let looking = chunks.iter().map(|chunk| has_rows(fetch.clone(), chunk, ctx.progress().clone()));
+    let found = futures::future::join_all(looking).await;
+    let mut wanted = Vec::new();
+    for (chunk, found) in chunks.into_iter().zip(found) {
+        match found {
+            Ok(true) => wanted.push(chunk),
+            Ok(false) => {
+                Progress::add(&ctx.progress().chunks, 1);
+                Progress::add(&ctx.progress().bytes_pruned, chunk.layout.reads.read_bytes());
+                on_fetched(chunk.item, Some(Fetched::Bytes(ChunkBytes::NoRows)));
+            }
+            Err(error) => on_fetched(chunk.item, Some(Fetched::Failed(fetch.at(error, chunk.item)))),
+        }
+    }
+    Ok((wanted, short))
+}
+
+/// Whether the filter keeps any row of a chunk.
+async fn has_rows(fetch: Arc<ChunkFetch>, chunk: &Incoming, progress: Arc<Progress>) -> Result<bool> {
+    let (frames, body) = (chunk.layout.head.frames.clone(), chunk.body()?);
+    let look = move || {
+        let _busy = progress.decode.start();
+        let Some(ranged) = &fetch.ranged else { return Ok(true) };
+        let found = ranged.filter.as_ref().map_or(Ok(true), |filter| filter.any(&frames, &body))?;
+        ranged.evaluated.fetch_add(1, Relaxed);
+        ranged.matched.fetch_add(u64::from(found), Relaxed);
+        Ok(found)
+    };
+    runtime()?.compute(look).await
+}
+
+/// Makes the reads that `reads` names of each chunk. Gives back the chunks that brought too little.
+async fn read_ranges(
+    fetch: &ChunkFetch,
+    chunks: &mut [Incoming],
+    reads: impl Fn(&Layout) -> Option<&RangePlan>,
+    ctx: &Context,
+    on_complete: &mut (dyn FnMut(&mut Incoming) + Send),
+) -> Result<Vec<usize>> {
+    let (mut ranges, mut owners) = (Vec::new(), Vec::new());
+    for (owner, chunk) in chunks.iter_mut().enumerate() {
+        let start = chunk.layout.head.body_offset;
+        let reads = reads(&chunk.layout).map(RangePlan::reads).unwrap_or_default();
+        for read in reads {
+            ranges.push((fetch.key(chunk.item).clone(), start + read.start..start + read.end));
+            owners.push((owner, read.clone()));
+        }
+        chunk.expected += reads.len();
+        if reads.is_empty() {
+            on_complete(chunk);
+        }
+    }
     let mut on_value = |index: usize, value: Option<Buffer>| {
         let (owner, range): &(usize, Range<u64>) = &owners[index];
         let chunk: &mut Incoming = &mut chunks[*owner];
@@ -262,17 +369,13 @@ pub(super) async fn fetch(
             None => chunk.short = true,
         }
         if chunk.is_complete() {
-            deliver(chunk);
+            on_complete(chunk);
         }
     };
     if !ranges.is_empty() {
-        fetching.store().get_ranges(&ranges, ctx, &mut on_value).await?;
+        fetch.store().get_ranges(&ranges, ctx, &mut on_value).await?;
     }
-    let short: Vec<usize> = chunks.iter().filter(|chunk| chunk.short).map(|chunk| chunk.item).collect();
-    for (item, error) in fetching.why_short(&short, ctx).await? {
-        on_fetched(item, error.map(Fetched::Failed));
-    }
-    Ok(())
+    Ok(chunks.iter().filter(|chunk| chunk.short).map(|chunk| chunk.item).collect())
 }
 
 impl ChunkFetch {
@@ -283,7 +386,11 @@ impl ChunkFetch {
     }
 
     fn known(&self, item: usize) -> Known<'_> {
-        Known { payload_bytes: self.payload_bytes(item), index: self.index(item) }
+        let match_probability = match &self.ranged {
+            Some(ranged) if self.must_look(item) => ranged.match_probability(),
+            _ => 1.0,
+        };
+        Known { payload_bytes: self.payload_bytes(item), match_probability, index: self.index(item) }
     }
 
     /// Tells for chunks that brought fewer bytes than they should whether they are missing (`None`) or what is

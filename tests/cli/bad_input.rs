@@ -58,6 +58,13 @@ fn every_mistake_has_its_status_and_one_clear_line() {
         (read(&["--partitions", "0,,1"]), 2, "--partitions cannot be '0,,1'"),
         (read(&["--columns", "id64,nope"]), 3, "'nope'"),
         (read(&["--on-missing", "cry"]), 2, "--on-missing cannot be 'cry'"),
+        (
+            read(&["--where", "id64 > 1", "--where", "id64 ~ 1"]),
+            2,
+            "--where cannot be 'id64 ~ 1': expected conditions such as",
+        ),
+        (read(&["--where", "id64 > 'x'"]), 2, "'x' does not fit a column of type Int64: expected a number"),
+        (read(&["--where", "id65 > 1"]), 3, "no column 'id65'"),
         (read(&["--out", "folder"]), 3, "'folder'"),
         (read(&["--out", "no/such/folder.arrow"]), 3, "'no/such/folder.arrow'"),
         (read(&["--out", "x.arrow", "--compression", "brotli"]), 2, "--compression cannot be 'brotli'"),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::program::Program;
 
 /// What every object about moved data has.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 14] = [
     "rows",
     "chunks",
     "payload_bytes",
@@ -18,6 +18,8 @@ const METRICS: [&str; 12] = [
     "total_seconds",
     "retries",
     "chunks_skipped",
+    "chunks_pruned",
+    "bytes_pruned",
 ];
 
 fn assert_metrics(object: &Value, rows: u64, chunks: u64) {
@@ -107,6 +109,12 @@ fn the_main_job_reports_as_the_original_does() {
     }
     lines(&["local-read", "--inp", "data.arrow", "--partitions", "1"], &["✅ Read 2,000 rows from local file"]);
     lines(&["local-read", "--inp", "data.arrow", "--mmap", "off", "--columns", "str_c"], &["✅ Read 6,000 rows"]);
+    let local = ["local-read", "--inp", "data.arrow", "--columns", "str_c", "--where", "id64 < 500"];
+    lines(&local, &["✅ Read 500 rows from local file", "Ruled out by --where: 5 chunks, 0."]);
+    let where_ = ["--where", "id64 >= 1500 AND id64 < 2500", "--where", "partition IN (0, 1)"];
+    let read = [&["read", "--store", "STORE", "--prefix", "demo:v1"][..], &where_].concat();
+    lines(&read, &["Fetched 2/2 present chunks", "rows=1,000", "Ruled out by --where: 4 chunks, 0."]);
+    lines(&[&read[..], &["--out", "some.arrow"]].concat(), &["✅ Read 1,000 rows", "Saved to some.arrow"]);
     lines(&["ls", "--store", "STORE"], &["PREFIX ", "demo:v1 ", " 6,000 "]);
     lines(&["ls", "other", "--store", "STORE"], &["no datasets in file:///"]);
     lines(

@@ -25,6 +25,8 @@ enum Form {
     Switch,
     /// `--key` or `--no-key`
     Pair,
+    /// `--key VALUE`, as often as wanted; all hold.
+    Conditions,
 }
 
 impl Form {
@@ -33,6 +35,7 @@ impl Form {
             "bool" if WITH_VALUE.contains(&spec.key) => Form::Value,
             "bool" if (spec.default)() == "on" => Form::Pair,
             "bool" => Form::Switch,
+            "filter" => Form::Conditions,
             _ => Form::Value,
         }
     }
@@ -56,6 +59,9 @@ pub fn with_options<O: Options>(command: Command, defaults: &O, heading: &'stati
                     .action(ArgAction::SetTrue)
                     .overrides_with(spec.key);
                 vec![arg.action(ArgAction::SetTrue).overrides_with(no), off]
+            }
+            Form::Conditions => {
+                vec![with_value(arg, spec.value_type, spec.key).value_name("CONDITION").action(ArgAction::Append)]
             }
             Form::Value => {
                 let default = defaults.get(spec.key).unwrap_or_default();
@@ -119,6 +125,13 @@ pub fn options<O: Options>(matches: &ArgMatches) -> Result<O, Failure> {
                     options.set(spec.key, value)?;
                 }
             }
+            Form::Conditions => {
+                let given: Vec<&String> = matches.get_many(spec.key).unwrap_or_default().collect();
+                // Each by itself first, so that an error names the one that is wrong.
+                given.iter().try_for_each(|condition| options.set(spec.key, condition))?;
+                let all: Vec<&str> = given.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
+                options.set(spec.key, &all.join(" AND "))?;
+            }
             Form::Switch => options.set(spec.key, on_off(matches.get_flag(spec.key)))?,
             Form::Pair => options.set(spec.key, on_off(!matches.get_flag(&no_key(spec.key))))?,
         }
@@ -153,6 +166,10 @@ pub fn given<O: Options>(matches: &ArgMatches) -> Vec<String> {
         let name = spec.key.replace('_', "-");
         match Form::of(spec) {
             Form::Value if given(spec.key) => words.extend([format!("--{name}"), text(matches, spec.key).to_string()]),
+            Form::Conditions if given(spec.key) => {
+                let conditions = matches.get_many::<String>(spec.key).unwrap_or_default();
+                words.extend(conditions.flat_map(|condition| [format!("--{name}"), condition.clone()]));
+            }
             Form::Switch if given(spec.key) => words.push(format!("--{name}")),
             Form::Pair if given(&no_key(spec.key)) => words.push(format!("--no-{name}")),
             _ => {}

@@ -112,6 +112,10 @@ pub fn throughput(metrics: &Metrics) -> String {
             metrics.decoded_mb_per_second()
         );
     }
+    if metrics.bytes_pruned > 0 {
+        let (chunks, bytes) = (counted(metrics.chunks_pruned, "chunk"), megabytes(metrics.bytes_pruned));
+        text += &format!("\n   Ruled out by --where: {chunks}, {bytes} not fetched");
+    }
     if metrics.retries > 0 {
         text += &format!("\n   Retries: {}", count(metrics.retries));
     }
@@ -133,6 +137,8 @@ pub fn metrics_object(metrics: &Metrics) -> Map<String, Value> {
         "total_seconds": metrics.total_seconds,
         "retries": metrics.retries,
         "chunks_skipped": metrics.chunks_skipped,
+        "chunks_pruned": metrics.chunks_pruned,
+        "bytes_pruned": metrics.bytes_pruned,
     }))
 }
 

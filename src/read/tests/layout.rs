@@ -5,10 +5,14 @@ use super::*;
 use crate::chunk::PayloadIndex;
 
 fn columns_of(wanted: Vec<usize>) -> Columns {
+    filtered(wanted, Vec::new())
+}
+
+fn filtered(wanted: Vec<usize>, filter: Vec<usize>) -> Columns {
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let types = [DataType::Int64, DataType::Int32, dictionary, DataType::Float64, DataType::Utf8];
     let fields: Vec<_> = types.into_iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t, true)).collect();
-    Columns::new(Arc::new(Schema::new(fields)), None, wanted, 3000)
+    Columns::new(Arc::new(Schema::new(fields)), None, wanted, filter, 3000)
 }
 
 /// A payload of 1 KiB of schema, 2 KiB of dictionaries, 512 bytes of metadata and a body.
@@ -37,15 +41,27 @@ fn only_what_is_needed_of_the_head_is_fetched() {
         (vec![], &large, head(3072..3584)),
         (vec![0], &small, FirstRead::Whole),
     ] {
-        let known = Known { payload_bytes: index.payload_bytes, index: Some(index) };
+        let known = Known { payload_bytes: index.payload_bytes, match_probability: 1.0, index: Some(index) };
         assert_eq!(columns_of(wanted.clone()).first_read(known), expected, "{wanted:?}");
     }
 }
 
 #[test]
 fn without_an_index_the_head_is_as_long_as_that_of_the_first_chunk() {
-    let first_read = |payload_bytes| columns_of(vec![1]).first_read(Known { payload_bytes, index: None });
+    let first_read =
+        |payload_bytes| columns_of(vec![1]).first_read(Known { payload_bytes, match_probability: 1.0, index: None });
     assert_eq!(first_read(1 << 20), FirstRead::Head(0..3000));
     assert_eq!(first_read(2000), FirstRead::Whole);
     assert_eq!(first_read(0), FirstRead::Whole, "it is missing, and fetching it will tell");
+}
+
+#[test]
+fn a_filter_that_may_rule_out_much_is_looked_at_first() {
+    let index = index(4 << 20);
+    let first_read = |match_probability| {
+        let known = Known { payload_bytes: index.payload_bytes, match_probability, index: Some(&index) };
+        filtered((0..5).collect(), vec![0]).first_read(known)
+    };
+    assert_eq!(first_read(0.5), FirstRead::Head(0..3584));
+    assert_eq!(first_read(1.0), FirstRead::Whole, "all columns of a chunk that matches for certain");
 }

@@ -1,5 +1,6 @@
 //! Reading parts of chunks against reading all and taking what is wanted.
 
+mod filters;
 mod layout;
 mod projection;
 mod replaced;

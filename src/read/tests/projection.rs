@@ -170,3 +170,23 @@ fn no_columns_are_rows_without_a_body() {
     assert_eq!(shapes, BTreeSet::from([(0, 20_000)]));
     assert!(bytes < 8192, "{bytes}");
 }
+
+#[test]
+fn uncompressed_columns_are_used_where_they_were_received() {
+    let store = memory();
+    let dataset = generated(&store, Codec::None, false);
+    let (batches, _) = read_all(&dataset, &columns(&["id64", "float64_c", "str_c"]), READ_COST_BYTES).unwrap();
+    assert_eq!(batches.len(), 4);
+    for (batch, entry) in batches.iter().zip(dataset.manifest().unwrap().chunks()) {
+        // This store hands out slices of what it holds.
+        let (store, key) = (store.clone(), entry.key.clone());
+        let payload = Context::new()
+            .block_on(async move { crate::store::StoreExt::get(store.as_ref(), &key, &Context::new()).await });
+        let held = payload.unwrap().unwrap();
+        for column in batch.data.columns() {
+            for buffer in column.to_data().buffers().iter().filter(|buffer| !buffer.is_empty()) {
+                assert!(held.as_slice().as_ptr_range().contains(&buffer.as_ptr()), "{} was copied", column.data_type());
+            }
+        }
+    }
+}

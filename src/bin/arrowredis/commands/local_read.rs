@@ -22,7 +22,7 @@ const PARAGRAPH: &str = "Read and decode partitions of an Arrow IPC file on this
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis local-read --inp dataset.arrow --partitions 0,1,2
-  arrowredis local-read --inp dataset.arrow --columns id64,str_c
+  arrowredis local-read --inp dataset.arrow --columns id64,str_c --where \"float64_c > 3\"
   arrowredis local-read --inp sales.arrow --partition-column country --partitions DE
   arrowredis read --prefix demo:v1 --out - | arrowredis local-read --inp -";
 
@@ -40,8 +40,8 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     let inp = args::text(matches, "inp");
     let ctx = session.context(matches)?;
     let (metrics, file_bytes) = if inp == STANDARD {
-        if options.partitions != Selection::All || options.columns.is_some() {
-            return Err(Failure::usage("a stream is read as a whole: --partitions and --columns need a file"));
+        if options.partitions != Selection::All || options.columns.is_some() || !options.filter.is_empty() {
+            return Err(Failure::usage("a stream is read as a whole: --partitions, --columns and --where need a file"));
         }
         let stdin = session.stdin(matches)?;
         (session.watch("Reading", &ctx, || consume_stream(Box::new(stdin)))?, None)

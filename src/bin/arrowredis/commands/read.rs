@@ -22,6 +22,7 @@ EXAMPLES:
   arrowredis read --redis-url redis://localhost:6379/0 --prefix demo:v1 --partitions 0,1,2
   arrowredis read --prefix demo:v1 --partitions all --out copy.arrow --compression zstd
   arrowredis read --prefix sales --partitions DE,FR --columns day,amount --out - | some-program
+  arrowredis read --prefix sales --columns amount --where \"day >= '2026-01-01'\" --where \"country IN ('DE', 'FR')\"
   arrowredis read --prefix old --partitions all --batches 16 --no-manifest    data of other writers";
 
 pub fn command(command: Command) -> Command {
