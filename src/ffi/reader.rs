@@ -55,7 +55,11 @@ impl Shared {
     pub(crate) fn next(&self) -> Result<Option<ReadBatch>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match &mut *state {
-            State::Reading(batches) => batches.next(),
+            // Batches that wait decoded are not handed out any more once the read was cancelled or is out of time.
+            State::Reading(batches) => match self.ctx.check() {
+                Ok(()) => batches.next(),
+                Err(error) => Some(Err(error)),
+            },
             State::Ended => None,
             State::Failed(error) => return Err(error.clone()),
         };

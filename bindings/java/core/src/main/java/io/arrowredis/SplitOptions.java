@@ -1,5 +1,7 @@
 package io.arrowredis;
 
+import java.time.Duration;
+
 /** How a dataset is written. What is not set has the library's default. */
 public final class SplitOptions extends Options<SplitOptions> {
     /** All defaults. */
@@ -55,6 +57,38 @@ public final class SplitOptions extends Options<SplitOptions> {
      */
     public SplitOptions overwrite(boolean value) {
         return set("overwrite", value);
+    }
+
+    /**
+     * Publish a version of its own, which replaces what exists in one moment; readers keep the version that they opened.
+     * Default: {@code off}.
+     *
+     * @param value on or off
+     * @return this
+     */
+    public SplitOptions versioned(boolean value) {
+        return set("versioned", value);
+    }
+
+    /**
+     * How long the chunks of a replaced version stay for those who read it; on stores without expiry until gc finds that
+     * time over. Default: {@code 600}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public SplitOptions gracePeriod(Duration value) {
+        return set("grace_period", value);
+    }
+
+    /**
+     * Time after which the dataset vanishes from the store; never unless given.
+     *
+     * @param value the time
+     * @return this
+     */
+    public SplitOptions ttl(Duration value) {
+        return set("ttl", value);
     }
 
     /**

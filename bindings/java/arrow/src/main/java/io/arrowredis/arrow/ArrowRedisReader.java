@@ -49,6 +49,12 @@ public final class ArrowRedisReader extends ArrowReader {
     public ArrowRedisReader(BufferAllocator allocator, Reader reader) {
         super(allocator);
         this.reader = reader;
+        try {
+            CStructs.checkJvm();
+        } catch (ArrowRedisException e) {
+            reader.close();
+            throw e;
+        }
     }
 
     /** {@return the read, for its figures and for cancelling it} */

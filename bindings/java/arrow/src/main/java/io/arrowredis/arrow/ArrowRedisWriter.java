@@ -56,6 +56,7 @@ public final class ArrowRedisWriter implements AutoCloseable {
             DictionaryProvider dictionaries,
             SplitOptions options,
             Context context) {
+        CStructs.checkJvm();
         this.allocator = allocator;
         this.root = root;
         this.dictionaries = dictionaries;

@@ -30,6 +30,7 @@ public final class ArrowStreams {
      * @throws io.arrowredis.ArrowRedisException UNSUPPORTED for a type that arrow-java does not have
      */
     public static Schema schema(Dataset dataset, BufferAllocator allocator, Context context) {
+        CStructs.checkJvm();
         try (ArrowSchema schema = ArrowSchema.allocateNew(allocator);
                 CDataDictionaryProvider dictionaries = new CDataDictionaryProvider()) {
             dataset.exportSchema(schema.memoryAddress(), context);
@@ -46,6 +47,7 @@ public final class ArrowStreams {
      * @throws io.arrowredis.ArrowRedisException UNSUPPORTED for a dataset that was opened without a manifest
      */
     public static ArrowReader chunks(Dataset dataset, BufferAllocator allocator) {
+        CStructs.checkJvm();
         try (ArrowStream chunks = dataset.chunks()) {
             return Data.importArrayStream(allocator, ArrowArrayStream.wrap(chunks.address()));
         }
@@ -59,6 +61,7 @@ public final class ArrowStreams {
      * @return the stream; release and close it if nobody imports it
      */
     public static ArrowArrayStream export(Reader reader, BufferAllocator allocator) {
+        CStructs.checkJvm();
         ArrowArrayStream stream = ArrowArrayStream.allocateNew(allocator);
         try {
             reader.exportStream(stream.memoryAddress());
@@ -88,6 +91,7 @@ public final class ArrowStreams {
             BufferAllocator allocator,
             SplitOptions options,
             Context context) {
+        CStructs.checkJvm();
         try (ArrowArrayStream stream = ArrowArrayStream.allocateNew(allocator)) {
             return CStructs.exporting(
                     stream,
@@ -105,6 +109,7 @@ public final class ArrowStreams {
      * @return the side
      */
     public static VerifySide side(String name, ArrowReader reader, BufferAllocator allocator) {
+        CStructs.checkJvm();
         try (ArrowArrayStream stream = ArrowArrayStream.allocateNew(allocator)) {
             return CStructs.exporting(
                     stream,

@@ -70,9 +70,11 @@ public final class Operation<T> extends CompletableFuture<T> implements Runnable
 
     @Override
     public boolean cancel(boolean mayInterruptIfRunning) {
+        // First, so that it is known as cancelled rather than as one that failed with CANCELLED.
+        boolean cancelled = super.cancel(mayInterruptIfRunning);
         bounds.cancel();
         BlockingPool.takeBack(this);
-        return super.cancel(mayInterruptIfRunning);
+        return cancelled;
     }
 
     private T await() {

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A real Redis server on a free port, stopped when closed. */
-final class RedisServer implements AutoCloseable {
+public final class RedisServer implements AutoCloseable {
     private static final long START_SECONDS = 20;
 
     private final Process process;
@@ -22,7 +22,8 @@ final class RedisServer implements AutoCloseable {
         this.port = port;
     }
 
-    static RedisServer start(String... settings) {
+    /** Starts one, with settings as the command line takes them. */
+    public static RedisServer start(String... settings) {
         try {
             Path folder = Files.createTempDirectory("arrowredis-java-");
             folder.toFile().deleteOnExit();
@@ -72,19 +73,20 @@ final class RedisServer implements AutoCloseable {
         }
     }
 
-    String url() {
+    /** Its URL. */
+    public String url() {
         return "redis://127.0.0.1:" + port;
     }
 
-    /** What `redis-cli` prints. */
-    String cli(String... words) {
+    /** What {@code redis-cli} prints. */
+    public String cli(String... words) {
         List<String> command = new ArrayList<>(List.of("redis-cli", "-p", "" + port));
         command.addAll(List.of(words));
         return Programs.run(command);
     }
 
     /** How many clients are connected, but for the one that asks. */
-    long clients() {
+    public long clients() {
         return cli("CLIENT", "LIST").lines().filter(line -> !line.contains("cmd=client")).count();
     }
 
