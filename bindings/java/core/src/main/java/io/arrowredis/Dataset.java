@@ -74,10 +74,12 @@ public final class Dataset implements AutoCloseable {
      * @throws ArrowRedisException NOT_FOUND when there are no chunks; what the store reports
      */
     public void exportSchema(long schema, Context context) {
-        call(context, bounds -> handle.use(dataset -> {
-            Native.check(CFunction.DATASET_SCHEMA, dataset, bounds, schema);
-            return null;
-        }));
+        call(
+                context,
+                bounds -> handle.use(dataset -> {
+                    Native.check(CFunction.DATASET_SCHEMA, dataset, bounds, schema);
+                    return null;
+                }));
     }
 
     /**
@@ -137,8 +139,9 @@ public final class Dataset implements AutoCloseable {
 
     private LongFunction<Reader> readNow(Options.Frozen options, Context context) {
         return bounds -> handle.use(dataset -> Reader.open(
-                options, context, (nativeOptions, out) -> Native.check(
-                        CFunction.READ, dataset, nativeOptions, bounds, out)));
+                options,
+                context,
+                (nativeOptions, out) -> Native.check(CFunction.READ, dataset, nativeOptions, bounds, out)));
     }
 
     /**

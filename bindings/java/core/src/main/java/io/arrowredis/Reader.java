@@ -131,13 +131,15 @@ public final class Reader implements AutoCloseable {
      * @return the error; empty if none did
      */
     public Optional<ArrowRedisException> failure() {
-        return Operation.call(bounds, unused -> handle.use(reader -> {
-            try (Scratch scratch = new Scratch()) {
-                Scratch.Place error = scratch.place(1);
-                Native.check(CFunction.READER_ERROR, reader, error.address());
-                return error.value() == 0 ? Optional.empty() : Optional.of(Native.failure(error.value()));
-            }
-        }));
+        return Operation.call(
+                bounds,
+                unused -> handle.use(reader -> {
+                    try (Scratch scratch = new Scratch()) {
+                        Scratch.Place error = scratch.place(1);
+                        Native.check(CFunction.READER_ERROR, reader, error.address());
+                        return error.value() == 0 ? Optional.empty() : Optional.of(Native.failure(error.value()));
+                    }
+                }));
     }
 
     /** {@return the figures of the read: until now, or until the reader was closed} */

@@ -221,10 +221,12 @@ public final class Store implements AutoCloseable {
      * @throws ArrowRedisException NOT_FOUND when there is nothing; CONFLICT while it is being written
      */
     public long delete(String prefix, Context context) {
-        return call(context, bounds -> open((store, out, scratch) -> {
-            Scratch.Text text = scratch.text(prefix);
-            Native.check(CFunction.DATASET_DELETE, store, text.address(), text.length(), bounds, out);
-        }));
+        return call(
+                context,
+                bounds -> open((store, out, scratch) -> {
+                    Scratch.Text text = scratch.text(prefix);
+                    Native.check(CFunction.DATASET_DELETE, store, text.address(), text.length(), bounds, out);
+                }));
     }
 
     /**
@@ -305,21 +307,23 @@ public final class Store implements AutoCloseable {
      */
     public SplitReport splitStream(String prefix, long stream, SplitOptions options, Context context) {
         Options.Frozen frozen = options.freeze();
-        return call(context, bounds -> split(frozen, (store, nativeOptions, report, metrics, scratch) -> {
-            Scratch.Text name = scratch.text(prefix);
-            Native.check(
-                    CFunction.SPLIT_STREAM,
-                    store,
-                    name.address(),
-                    name.length(),
-                    stream,
-                    nativeOptions,
-                    bounds,
-                    report.address(),
-                    report.size(),
-                    metrics.address(),
-                    metrics.size());
-        }));
+        return call(
+                context,
+                bounds -> split(frozen, (store, nativeOptions, report, metrics, scratch) -> {
+                    Scratch.Text name = scratch.text(prefix);
+                    Native.check(
+                            CFunction.SPLIT_STREAM,
+                            store,
+                            name.address(),
+                            name.length(),
+                            stream,
+                            nativeOptions,
+                            bounds,
+                            report.address(),
+                            report.size(),
+                            metrics.address(),
+                            metrics.size());
+                }));
     }
 
     /**

@@ -32,8 +32,10 @@ public final class VerifySide implements AutoCloseable {
      */
     public static VerifySide of(Dataset dataset, ReadOptions options) {
         return dataset.handle()
-                .use(address -> create(options.freeze(), (nativeOptions, out, scratch) -> Native.check(
-                        CFunction.VERIFY_DATASET, address, nativeOptions, out)));
+                .use(address -> create(
+                        options.freeze(),
+                        (nativeOptions, out, scratch) ->
+                                Native.check(CFunction.VERIFY_DATASET, address, nativeOptions, out)));
     }
 
     /**

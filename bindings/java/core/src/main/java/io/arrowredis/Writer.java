@@ -42,10 +42,12 @@ public final class Writer implements AutoCloseable {
      *     ended the upload
      */
     public void write(long batch) {
-        Operation.call(bounds, unused -> handle.use(writer -> {
-            Native.check(CFunction.WRITER_WRITE, writer, batch);
-            return null;
-        }));
+        Operation.call(
+                bounds,
+                unused -> handle.use(writer -> {
+                    Native.check(CFunction.WRITER_WRITE, writer, batch);
+                    return null;
+                }));
     }
 
     /**
@@ -56,20 +58,22 @@ public final class Writer implements AutoCloseable {
      *     published then
      */
     public SplitReport finish() {
-        return Operation.call(bounds, unused -> handle.use(writer -> {
-            try (Scratch scratch = new Scratch()) {
-                Scratch.Place report = scratch.place(SplitReport.FIELDS);
-                Scratch.Place metrics = scratch.place(Metrics.FIELDS);
-                Native.check(
-                        CFunction.WRITER_FINISH,
-                        writer,
-                        report.address(),
-                        report.size(),
-                        metrics.address(),
-                        metrics.size());
-                return SplitReport.from(report, metrics);
-            }
-        }));
+        return Operation.call(
+                bounds,
+                unused -> handle.use(writer -> {
+                    try (Scratch scratch = new Scratch()) {
+                        Scratch.Place report = scratch.place(SplitReport.FIELDS);
+                        Scratch.Place metrics = scratch.place(Metrics.FIELDS);
+                        Native.check(
+                                CFunction.WRITER_FINISH,
+                                writer,
+                                report.address(),
+                                report.size(),
+                                metrics.address(),
+                                metrics.size());
+                        return SplitReport.from(report, metrics);
+                    }
+                }));
     }
 
     /** Cancels the upload: calls that are under way, and later ones, fail with CANCELLED. Never blocks. */

@@ -49,7 +49,8 @@ public final class OwnData {
             publish(store, allocator, context);
             try (Dataset dataset = store.dataset(PREFIX, context)) {
                 dataset.partitions()
-                        .forEach(partition -> System.out.println(partition.value() + ": " + partition.rows() + " rows"));
+                        .forEach(
+                                partition -> System.out.println(partition.value() + ": " + partition.rows() + " rows"));
                 readOneDay(dataset, allocator, context);
             }
             store.delete(PREFIX, context);

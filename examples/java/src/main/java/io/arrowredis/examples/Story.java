@@ -34,7 +34,8 @@ public final class Story {
         Path file = folder.resolve("dataset.arrow");
         Path back = folder.resolve("back.arrow");
 
-        Metrics generated = ArrowRedis.generateFile(file, new GenerateOptions().partitions(4).batches(2).rows(1000));
+        Metrics generated = ArrowRedis.generateFile(
+                file, new GenerateOptions().partitions(4).batches(2).rows(1000));
         System.out.println("generated " + generated.rows() + " rows");
 
         try (Store store = Store.open(url)) {

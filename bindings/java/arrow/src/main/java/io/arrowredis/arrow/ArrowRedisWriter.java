@@ -76,13 +76,10 @@ public final class ArrowRedisWriter implements AutoCloseable {
      */
     public void write() {
         try (ArrowArray array = ArrowArray.allocateNew(allocator)) {
-            CStructs.exporting(
-                    array,
-                    () -> Data.exportVectorSchemaRoot(allocator, root, dictionaries, array),
-                    () -> {
-                        writer.write(array.memoryAddress());
-                        return null;
-                    });
+            CStructs.exporting(array, () -> Data.exportVectorSchemaRoot(allocator, root, dictionaries, array), () -> {
+                writer.write(array.memoryAddress());
+                return null;
+            });
         }
     }
 

@@ -45,16 +45,20 @@ final class NativeLibrary {
                 deleteQuietly(bundled);
             }
         }
-        return load(Path.of(SONAME), "no " + PROPERTY + ", no " + VARIABLE + ", nothing on java.library.path, and no "
-                + "arrowredis-native jar for " + platform() + ": only the system's own places are left");
+        return load(
+                Path.of(SONAME),
+                "no " + PROPERTY + ", no " + VARIABLE + ", nothing on java.library.path, and no "
+                        + "arrowredis-native jar for " + platform() + ": only the system's own places are left");
     }
 
     private static Backend load(Path library, String why) {
         Backend backend = open(library, why);
         long version = call(backend, CFunction.ABI_VERSION, library);
         if (version != ABI_VERSION) {
-            throw unusable("the library " + library + " has version " + version + " of the C ABI, and this binding needs "
-                    + ABI_VERSION + ": use the arrowredis jar of the library's own version", null);
+            throw unusable(
+                    "the library " + library + " has version " + version + " of the C ABI, and this binding needs "
+                            + ABI_VERSION + ": use the arrowredis jar of the library's own version",
+                    null);
         }
         return backend;
     }
@@ -71,11 +75,14 @@ final class NativeLibrary {
         try {
             return Backends.load(library);
         } catch (IllegalCallerException e) {
-            throw unusable("this JVM does not let " + moduleName() + " call native code: start it with "
-                    + "--enable-native-access=" + moduleName(), e);
+            throw unusable(
+                    "this JVM does not let " + moduleName() + " call native code: start it with "
+                            + "--enable-native-access=" + moduleName(),
+                    e);
         } catch (IllegalArgumentException | UnsatisfiedLinkError e) {
-            throw unusable("cannot load the library " + library + " (" + why + "): " + e.getMessage()
-                    + "; set -D" + PROPERTY + "=/path/to/" + FILE + ", or put the arrowredis-native jar on the class path",
+            throw unusable(
+                    "cannot load the library " + library + " (" + why + "): " + e.getMessage() + "; set -D" + PROPERTY
+                            + "=/path/to/" + FILE + ", or put the arrowredis-native jar on the class path",
                     e);
         }
     }
@@ -87,7 +94,8 @@ final class NativeLibrary {
 
     /** The bundled library as a temporary file, which may go as soon as it is loaded; null if there is none. */
     private static Path unpackBundled() {
-        try (InputStream resource = NativeLibrary.class.getResourceAsStream("/io/arrowredis/native/" + platform() + "/" + FILE)) {
+        try (InputStream resource =
+                NativeLibrary.class.getResourceAsStream("/io/arrowredis/native/" + platform() + "/" + FILE)) {
             if (resource == null) {
                 return null;
             }
@@ -95,7 +103,8 @@ final class NativeLibrary {
             Files.copy(resource, file, StandardCopyOption.REPLACE_EXISTING);
             return file;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot unpack the bundled library into " + System.getProperty("java.io.tmpdir"), e);
+            throw new UncheckedIOException(
+                    "cannot unpack the bundled library into " + System.getProperty("java.io.tmpdir"), e);
         }
     }
 

@@ -126,8 +126,8 @@ public final class Operation<T> extends CompletableFuture<T> implements Runnable
         if (BlockingPool.takeBack(this)) {
             completeExceptionally(ArrowRedisException.of(
                     code,
-                    what + " while all " + BlockingPool.threads() + " threads for native calls were busy (system property "
-                            + BlockingPool.PROPERTY + ")"));
+                    what + " while all " + BlockingPool.threads()
+                            + " threads for native calls were busy (system property " + BlockingPool.PROPERTY + ")"));
         }
     }
 

@@ -49,8 +49,7 @@ final class FfmBackend implements Backend {
     }
 
     private static Call bind(MemorySegment address, CFunction.Type result, CFunction.Type... parameters) {
-        MemoryLayout[] layouts =
-                Stream.of(parameters).map(FfmBackend::layout).toArray(MemoryLayout[]::new);
+        MemoryLayout[] layouts = Stream.of(parameters).map(FfmBackend::layout).toArray(MemoryLayout[]::new);
         FunctionDescriptor descriptor = result == CFunction.Type.V
                 ? FunctionDescriptor.ofVoid(layouts)
                 : FunctionDescriptor.of(layout(result), layouts);
@@ -61,9 +60,12 @@ final class FfmBackend implements Backend {
             }
         }
         MethodHandle spread = MethodHandles.explicitCastArguments(
-                        handle, MethodType.methodType(long.class, Stream.of(parameters)
-                                .map(parameter -> long.class)
-                                .toArray(Class<?>[]::new)))
+                        handle,
+                        MethodType.methodType(
+                                long.class,
+                                Stream.of(parameters)
+                                        .map(parameter -> long.class)
+                                        .toArray(Class<?>[]::new)))
                 .asSpreader(long[].class, parameters.length);
         return arguments -> {
             try {

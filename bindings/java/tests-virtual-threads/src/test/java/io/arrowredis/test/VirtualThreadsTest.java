@@ -44,7 +44,9 @@ class VirtualThreadsTest {
                     reads.add(threads.submit(() -> Datasets.ids(dataset, options)));
                 }
                 for (int i = 0; i < THREADS; i++) {
-                    assertEquals(Datasets.idsOf(i % Datasets.PARTITIONS), reads.get(i).get());
+                    assertEquals(
+                            Datasets.idsOf(i % Datasets.PARTITIONS),
+                            reads.get(i).get());
                 }
             }
             assertTrue(redis.clients() <= 4, redis.cli("CLIENT", "LIST"));

@@ -132,8 +132,7 @@ class CancelTest {
                 lost.add(store.pingAsync(new Context()));
             }
             Context context = new Context().withTimeout(Duration.ofMillis(50));
-            ArrowRedisException late =
-                    assertThrows(ArrowRedisException.Timeout.class, () -> store.ping(context));
+            ArrowRedisException late = assertThrows(ArrowRedisException.Timeout.class, () -> store.ping(context));
             assertTrue(late.getMessage().contains(BlockingPool.PROPERTY), late.getMessage());
             Thread.currentThread().interrupt();
             assertThrows(ArrowRedisException.Cancelled.class, store::ping);

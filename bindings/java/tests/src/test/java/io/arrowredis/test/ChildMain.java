@@ -28,8 +28,10 @@ final class ChildMain {
             }
             case "read" -> read(arguments[1], arguments[2]);
             case "configure" -> {
-                ArrowRedis.configure(new io.arrowredis.RuntimeOptions().ioThreads(1).cpuThreads(1));
-                System.out.println("configured " + List.of(Options.Kind.values()).size());
+                ArrowRedis.configure(
+                        new io.arrowredis.RuntimeOptions().ioThreads(1).cpuThreads(1));
+                System.out.println(
+                        "configured " + List.of(Options.Kind.values()).size());
             }
             default -> throw new IllegalArgumentException(arguments[0]);
         }
@@ -43,6 +45,7 @@ final class ChildMain {
         Store store = Store.open(url);
         Dataset dataset = store.dataset("java:child");
         Reader open = dataset.read();
-        System.out.println("rows " + Datasets.ids(dataset, new ReadOptions()).size() + " " + open.metrics().rows());
+        System.out.println("rows " + Datasets.ids(dataset, new ReadOptions()).size() + " "
+                + open.metrics().rows());
     }
 }

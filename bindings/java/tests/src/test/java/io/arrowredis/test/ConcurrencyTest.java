@@ -35,7 +35,9 @@ class ConcurrencyTest {
                     reads.add(threads.submit(() -> Datasets.ids(dataset, options)));
                 }
                 for (int i = 0; i < THREADS; i++) {
-                    assertEquals(Datasets.idsOf(i % Datasets.PARTITIONS), reads.get(i).get());
+                    assertEquals(
+                            Datasets.idsOf(i % Datasets.PARTITIONS),
+                            reads.get(i).get());
                 }
             } finally {
                 threads.shutdownNow();

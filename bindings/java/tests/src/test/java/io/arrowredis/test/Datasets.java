@@ -62,7 +62,8 @@ public final class Datasets {
         try (BufferAllocator allocator = new RootAllocator();
                 ArrowRedisReader reader = new ArrowRedisReader(allocator, taken)) {
             while (reader.loadNextBatch()) {
-                BigIntVector vector = (BigIntVector) reader.getVectorSchemaRoot().getVector("id64");
+                BigIntVector vector =
+                        (BigIntVector) reader.getVectorSchemaRoot().getVector("id64");
                 for (int row = 0; row < vector.getValueCount(); row++) {
                     ids.add(vector.get(row));
                 }

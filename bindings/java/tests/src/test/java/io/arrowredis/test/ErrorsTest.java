@@ -9,8 +9,8 @@ import io.arrowredis.ArrowRedisException;
 import io.arrowredis.Dataset;
 import io.arrowredis.ErrorCode;
 import io.arrowredis.FileReadOptions;
-import io.arrowredis.Reader;
 import io.arrowredis.ReadOptions;
+import io.arrowredis.Reader;
 import io.arrowredis.Store;
 import io.arrowredis.StoreOptions;
 import io.arrowredis.arrow.ArrowRedisReader;
@@ -48,7 +48,8 @@ class ErrorsTest {
                 assertTrue(error.getMessage().contains("java:gap:{part=00001}:batch=00001"), error.getMessage());
                 assertTrue(!error.isRetryable());
 
-                Reader skipping = dataset.read(new ReadOptions().onMissing("skip").columns("id64"));
+                Reader skipping =
+                        dataset.read(new ReadOptions().onMissing("skip").columns("id64"));
                 assertEquals(500, Datasets.ids(skipping).size());
                 assertEquals(1, skipping.metrics().chunksSkipped());
             }
@@ -82,8 +83,8 @@ class ErrorsTest {
     void wrongNamesAndBytesAreTold() throws IOException {
         assertThrows(ArrowRedisException.InvalidArgument.class, () -> Store.open("gopher://nowhere"));
         Path junk = Files.writeString(folder.resolve("junk.arrow"), "not an Arrow file".repeat(10));
-        ArrowRedisException error = assertThrows(
-                ArrowRedisException.Corrupt.class, () -> ArrowRedis.readFile(junk, new FileReadOptions()));
+        ArrowRedisException error =
+                assertThrows(ArrowRedisException.Corrupt.class, () -> ArrowRedis.readFile(junk, new FileReadOptions()));
         assertTrue(error.getMessage().contains("junk.arrow"), error.getMessage());
         Path none = folder.resolve("näh – nichts.arrow");
         error = assertThrows(
@@ -117,7 +118,9 @@ class ErrorsTest {
         Reader reader = dataset.read();
         store.close();
         store.close();
-        assertEquals("the store is closed", assertThrows(IllegalStateException.class, store::list).getMessage());
+        assertEquals(
+                "the store is closed",
+                assertThrows(IllegalStateException.class, store::list).getMessage());
         // What was opened from it goes on.
         assertEquals(Datasets.idsOf(0, 1, 2), Datasets.ids(dataset, new ReadOptions()));
         dataset.close();
@@ -143,7 +146,8 @@ class ErrorsTest {
                     IOException error = assertThrows(IOException.class, imported::loadNextBatch);
                     assertTrue(error.getMessage().contains("{part=00000}:batch=00000"), error.getMessage());
                 }
-                assertEquals(ErrorCode.CHUNK_MISSING, reader.failure().orElseThrow().code());
+                assertEquals(
+                        ErrorCode.CHUNK_MISSING, reader.failure().orElseThrow().code());
             }
         }
     }

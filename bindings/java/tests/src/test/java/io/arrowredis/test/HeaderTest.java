@@ -81,8 +81,7 @@ class HeaderTest {
         }
         Map<String, String> bound = new TreeMap<>();
         for (CFunction function : CFunction.values()) {
-            String parameters =
-                    Stream.of(function.parameters()).map(Enum::name).collect(Collectors.joining());
+            String parameters = Stream.of(function.parameters()).map(Enum::name).collect(Collectors.joining());
             bound.put(function.symbol(), function.result() + "(" + parameters + ")");
         }
         assertTrue(declared.size() > 80);
@@ -142,7 +141,8 @@ class HeaderTest {
 
     /** A field as a component should be: its type and name. */
     private static String field(String declaration) {
-        Matcher matcher = Pattern.compile("(.*?)(\\w+)(\\[\\d+\\])?$", Pattern.DOTALL).matcher(declaration);
+        Matcher matcher =
+                Pattern.compile("(.*?)(\\w+)(\\[\\d+\\])?$", Pattern.DOTALL).matcher(declaration);
         assertTrue(matcher.matches(), declaration);
         boolean text = matcher.group(1).contains("char");
         String type = text ? "text" : matcher.group(1).contains("double") ? "fraction" : "number";
@@ -193,7 +193,9 @@ class HeaderTest {
         for (ErrorCode code : ErrorCode.values()) {
             bound.put(code.name(), code.number());
             assertEquals(code.name(), Native.text(CFunction.CODE_NAME, code.number()));
-            String subclass = io.arrowredis.ArrowRedisException.of(code, "text").getClass().getSimpleName();
+            String subclass = io.arrowredis.ArrowRedisException.of(code, "text")
+                    .getClass()
+                    .getSimpleName();
             assertEquals(code.name().replace("_", "").toLowerCase(), subclass.toLowerCase());
         }
         assertEquals(declared, bound);
@@ -212,14 +214,14 @@ class HeaderTest {
 
     @Test
     void everyLevelHasALogger() {
-        Map<String, Integer> levels =
-                Map.of("OFF", 0, "ERROR", 1, "WARN", 2, "INFO", 3, "DEBUG", 4, "TRACE", 5);
+        Map<String, Integer> levels = Map.of("OFF", 0, "ERROR", 1, "WARN", 2, "INFO", 3, "DEBUG", 4, "TRACE", 5);
         assertEquals(levels, constants("LOG_"));
     }
 
     @Test
     void theVersionsAreTheSame() {
-        assertEquals(Native.call(CFunction.ABI_VERSION), (long) constants("ABI_").get("VERSION"));
+        assertEquals(
+                Native.call(CFunction.ABI_VERSION), (long) constants("ABI_").get("VERSION"));
         Matcher cargo = Pattern.compile("(?m)^version = \"(.*)\"$").matcher(read(Programs.ROOT.resolve("Cargo.toml")));
         Matcher maven = Pattern.compile("<version>(.*)</version>")
                 .matcher(read(Programs.ROOT.resolve("bindings/java/pom.xml")));

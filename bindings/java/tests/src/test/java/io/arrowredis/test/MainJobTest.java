@@ -129,7 +129,9 @@ class MainJobTest {
         assertEquals(Datasets.PARTITIONS, partitions.size());
         Partition last = partitions.get(2);
         assertEquals(new Partition(2, "2", Datasets.BATCHES, 200, last.payloadBytes()), last);
-        assertEquals(info.payloadBytes(), partitions.stream().mapToLong(Partition::payloadBytes).sum());
+        assertEquals(
+                info.payloadBytes(),
+                partitions.stream().mapToLong(Partition::payloadBytes).sum());
         try (BufferAllocator allocator = new RootAllocator()) {
             List<Field> fields =
                     ArrowStreams.schema(dataset, allocator, new Context()).getFields();
@@ -142,8 +144,7 @@ class MainJobTest {
         List<Long> partitions = new ArrayList<>();
         try (ArrowReader chunks = ArrowStreams.chunks(dataset, allocator)) {
             while (chunks.loadNextBatch()) {
-                UInt4Vector vector =
-                        (UInt4Vector) chunks.getVectorSchemaRoot().getVector("partition");
+                UInt4Vector vector = (UInt4Vector) chunks.getVectorSchemaRoot().getVector("partition");
                 for (int row = 0; row < vector.getValueCount(); row++) {
                     partitions.add(vector.getValueAsLong(row));
                 }
@@ -159,14 +160,17 @@ class MainJobTest {
         assertEquals(Datasets.idsOf(0, 2), Datasets.ids(dataset, new ReadOptions().partitions("0", "2")));
         try (BufferAllocator allocator = new RootAllocator();
                 ArrowRedisReader reader = new ArrowRedisReader(
-                        allocator, dataset.read(new ReadOptions().partitions("1").columns("str_c", "id64")))) {
+                        allocator,
+                        dataset.read(new ReadOptions().partitions("1").columns("str_c", "id64")))) {
             assertTrue(reader.position().isEmpty());
             assertTrue(reader.loadNextBatch());
             assertEquals(OptionalLong.of(1), reader.position().orElseThrow().partition());
             assertTrue(reader.loadNextBatch());
             assertEquals(1, reader.position().orElseThrow().batch());
             List<Field> fields = reader.getVectorSchemaRoot().getSchema().getFields();
-            assertEquals(List.of("str_c", "id64"), fields.stream().map(Field::getName).toList());
+            assertEquals(
+                    List.of("str_c", "id64"),
+                    fields.stream().map(Field::getName).toList());
             assertEquals(1, reader.getDictionaryVectors().size());
             assertTrue(!reader.loadNextBatch() && reader.position().isEmpty());
             Metrics metrics = reader.reader().metrics();
@@ -187,9 +191,7 @@ class MainJobTest {
         Path lz4 = folder.resolve("lz4.arrow");
         ReadOptions one = new ReadOptions().partitions("1");
         assertEquals(200, dataset.readToFile(lz4, "lz4", one, new Context()).rows());
-        assertEquals(
-                Datasets.idsOf(1),
-                Datasets.ids(ArrowRedis.readFile(lz4, new FileReadOptions().columns("id64"))));
+        assertEquals(Datasets.idsOf(1), Datasets.ids(ArrowRedis.readFile(lz4, new FileReadOptions().columns("id64"))));
         try (VerifySide stored = VerifySide.of(dataset);
                 VerifySide read = VerifySide.of(back);
                 VerifySide generated = VerifySide.of(original)) {
@@ -198,7 +200,8 @@ class MainJobTest {
             assertEquals(List.of(), same.differences());
             assertEquals(Datasets.ALL_ROWS, same.metrics().rows());
             VerifyOptions byPartition = new VerifyOptions().byPartition(true);
-            assertTrue(ArrowRedis.verify(stored, read, byPartition, new Context()).identical());
+            assertTrue(
+                    ArrowRedis.verify(stored, read, byPartition, new Context()).identical());
         }
     }
 
@@ -215,7 +218,9 @@ class MainJobTest {
                 assertEquals("lz4", dataset.info().compression());
                 VerifyReport report = ArrowRedis.verify(stored, file);
                 assertTrue(!report.identical());
-                assertEquals(List.of("int32_c"), report.columns().stream().map(c -> c.column()).toList());
+                assertEquals(
+                        List.of("int32_c"),
+                        report.columns().stream().map(c -> c.column()).toList());
                 assertEquals(0, report.columns().get(0).row());
                 assertEquals(Datasets.ALL_ROWS, report.left().rows());
                 assertEquals(2, report.right().columns());
@@ -244,7 +249,8 @@ class MainJobTest {
     @ValueSource(strings = {"embedded", "redis"})
     void aStoreTellsWhatItIs(String kind) {
         try (Store store = open(kind)) {
-            assertEquals(kind.equals("redis") ? "redis" : "directory", store.ping().server());
+            assertEquals(
+                    kind.equals("redis") ? "redis" : "directory", store.ping().server());
             assertEquals(List.of(), store.ping().deniedCommands());
             assertTrue(store.description().contains(kind.equals("redis") ? "127.0.0.1" : "store"));
         }

@@ -85,8 +85,7 @@ class OptionsTest {
                         new StoreOptions().timeout(Duration.ofSeconds(-1)))
                 .forEach(options -> {
                     ArrowRedisException e = assertThrows(
-                            ArrowRedisException.InvalidArgument.class,
-                            () -> Store.open("memory://options", options));
+                            ArrowRedisException.InvalidArgument.class, () -> Store.open("memory://options", options));
                     assertTrue(e.getMessage().matches(".*'(no_such_key|connections|timeout)'.*"), e.getMessage());
                 });
         assertThrows(NullPointerException.class, () -> new StoreOptions().clientName(null));

@@ -60,11 +60,13 @@ class ProcessTest {
     @Test
     void theLibraryInTheJarIsUsedWithoutTraces() throws IOException {
         Path temporary = Files.createDirectory(folder.resolve("tmp"));
-        List<String> command = Programs.java(
-                flags("-Djava.io.tmpdir=" + temporary), "", ChildMain.class, "version");
+        List<String> command = Programs.java(flags("-Djava.io.tmpdir=" + temporary), "", ChildMain.class, "version");
         check(run(command), 0, "version " + ArrowRedis.version());
         try (Stream<Path> left = Files.list(temporary)) {
-            assertEquals(List.of(), left.filter(file -> file.toString().contains("libarrowredis")).toList());
+            assertEquals(
+                    List.of(),
+                    left.filter(file -> file.toString().contains("libarrowredis"))
+                            .toList());
         }
     }
 
@@ -85,9 +87,15 @@ class ProcessTest {
         String property = "-Darrowredis.library=/nowhere/libarrowredis.so";
         Programs.Outcome wrongPath = run(Programs.java(flags(property), "", ChildMain.class, "twice"));
         check(wrongPath, 0, "Unsupported: cannot load the library /nowhere/libarrowredis.so (it was asked for by");
-        assertEquals(2, wrongPath.output().lines().filter(line -> line.startsWith("Unsupported: ")).count());
-        Programs.Outcome nowhere = run(Programs.java(
-                flags("-Djava.library.path=/nowhere"), NATIVE_JAR, ChildMain.class, "twice"));
+        assertEquals(
+                2,
+                wrongPath
+                        .output()
+                        .lines()
+                        .filter(line -> line.startsWith("Unsupported: "))
+                        .count());
+        Programs.Outcome nowhere =
+                run(Programs.java(flags("-Djava.library.path=/nowhere"), NATIVE_JAR, ChildMain.class, "twice"));
         check(nowhere, 0, "-Darrowredis.library=", "arrowredis-native jar", "nothing on java.library.path");
     }
 
@@ -131,8 +139,7 @@ class ProcessTest {
         try (Store store = Store.open(reading.get(1))) {
             Datasets.publish(store, "java:child");
         }
-        Programs.Outcome closed =
-                run(Programs.java(flags(), "", ChildMain.class, reading.toArray(String[]::new)));
+        Programs.Outcome closed = run(Programs.java(flags(), "", ChildMain.class, reading.toArray(String[]::new)));
         check(closed, 1, "start the JVM with " + OPEN_NIO);
     }
 }

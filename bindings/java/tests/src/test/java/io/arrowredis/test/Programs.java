@@ -50,7 +50,9 @@ final class Programs {
     static String python(String script, String... arguments) {
         List<String> command = new ArrayList<>(List.of(
                 ROOT.resolve(".venv/bin/python").toString(),
-                ROOT.resolve("bindings/java/tests/src/test/python").resolve(script).toString()));
+                ROOT.resolve("bindings/java/tests/src/test/python")
+                        .resolve(script)
+                        .toString()));
         command.addAll(List.of(arguments));
         return run(command);
     }
@@ -58,8 +60,8 @@ final class Programs {
     /** A command that runs a class of ours on this JVM's kind, with the class path of this one but for some jars. */
     static List<String> java(List<String> flags, String without, Class<?> main, String... arguments) {
         String separator = System.getProperty("path.separator");
-        List<String> classPath = new ArrayList<>(
-                List.of(System.getProperty("java.class.path").split(separator)));
+        List<String> classPath =
+                new ArrayList<>(List.of(System.getProperty("java.class.path").split(separator)));
         if (!without.isEmpty()) {
             classPath.removeIf(element -> element.contains(without));
         }

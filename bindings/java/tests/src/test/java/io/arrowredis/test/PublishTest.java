@@ -136,8 +136,11 @@ class PublishTest {
             assertEquals(3, report.partitions());
             assertEquals(9, report.metrics().rows());
             try (Dataset dataset = store.dataset("java:own")) {
-                assertEquals(CITIES, dataset.partitions().stream().map(Partition::value).toList());
-                ReadOptions options = new ReadOptions().partitions("Zürich", "Oslo").columns("celsius", "city");
+                assertEquals(
+                        CITIES,
+                        dataset.partitions().stream().map(Partition::value).toList());
+                ReadOptions options =
+                        new ReadOptions().partitions("Zürich", "Oslo").columns("celsius", "city");
                 assertEquals(
                         List.of("0.0 Oslo", "null Oslo", "0.5 Oslo", "1.0 Zürich", "null Zürich", "1.5 Zürich"),
                         rows(dataset, options));
@@ -170,8 +173,8 @@ class PublishTest {
     void whatIsNotFinishedIsNotThere(String kind) {
         try (Store store = open(kind)) {
             try (VectorSchemaRoot root = VectorSchemaRoot.create(SCHEMA, allocator);
-                    ArrowRedisWriter writer =
-                            new ArrowRedisWriter(store, "java:abandoned", allocator, root, null, byCity(), new Context())) {
+                    ArrowRedisWriter writer = new ArrowRedisWriter(
+                            store, "java:abandoned", allocator, root, null, byCity(), new Context())) {
                 fill(root, "Oslo", 0);
                 writer.write();
             }
@@ -190,8 +193,7 @@ class PublishTest {
             try (ArrowRedisWriter writer =
                     new ArrowRedisWriter(store, "java:mixed", allocator, root, null, byCity(), new Context())) {
                 writer.write();
-                ArrowRedisException error =
-                        assertThrows(ArrowRedisException.InvalidArgument.class, writer::finish);
+                ArrowRedisException error = assertThrows(ArrowRedisException.InvalidArgument.class, writer::finish);
                 assertTrue(error.getMessage().contains("batch 0"), error.getMessage());
             }
             assertThrows(

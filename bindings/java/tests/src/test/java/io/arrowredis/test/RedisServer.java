@@ -87,7 +87,10 @@ public final class RedisServer implements AutoCloseable {
 
     /** How many clients are connected, but for the one that asks. */
     public long clients() {
-        return cli("CLIENT", "LIST").lines().filter(line -> !line.contains("cmd=client")).count();
+        return cli("CLIENT", "LIST")
+                .lines()
+                .filter(line -> !line.contains("cmd=client"))
+                .count();
     }
 
     @Override

@@ -135,11 +135,15 @@ class TypesTest {
     }
 
     private String publish(
-            Store store, String number, BufferAllocator allocator, VectorSchemaRoot root, DictionaryProvider dictionaries)
+            Store store,
+            String number,
+            BufferAllocator allocator,
+            VectorSchemaRoot root,
+            DictionaryProvider dictionaries)
             throws IOException {
         SplitOptions options = new SplitOptions().batches(1);
-        try (ArrowRedisWriter writer = new ArrowRedisWriter(
-                store, "w-" + number, allocator, root, dictionaries, options, new Context())) {
+        try (ArrowRedisWriter writer =
+                new ArrowRedisWriter(store, "w-" + number, allocator, root, dictionaries, options, new Context())) {
             writer.write();
             writer.finish();
             Files.createFile(folder.resolve("java").resolve(number + ".published"));
