@@ -9,7 +9,7 @@ GO := PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig LD_LIBRARY_PATH=$(CU
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check check-go test test-rust test-go fuzz fuzz-short demo bench-compare
+.PHONY: help setup build install-prefix header check check-go check-java test test-rust test-go test-java fuzz fuzz-short demo bench-compare
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -28,7 +28,7 @@ install-prefix: build ## install library, headers and program into target/prefix
 header: ## make include/arrowredis.h again from src/ffi/
 	ARROWREDIS_UPDATE=1 cargo test $(CARGO_FLAGS) --test it header
 
-check: setup check-go ## formatting, lints, dependencies; changes nothing
+check: setup check-go check-java ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/check-dependencies
@@ -40,7 +40,10 @@ check-go: install-prefix
 	@unformatted=$$(gofmt -l $(GO_MODULES)); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	@for module in $(GO_MODULES); do (set -x; cd $$module && $(GO) vet ./...) || exit 1; done
 
-test: setup build test-rust test-go fuzz-short ## everything: Rust and Go tests with real servers, then a short run of every fuzz target
+check-java:
+	scripts/maven java-check spotless:check
+
+test: setup build test-rust test-go test-java fuzz-short ## everything: Rust, Go and Java tests with real servers, then a short run of every fuzz target
 
 test-rust: setup ## the Rust tests alone
 	cargo test $(CARGO_FLAGS) --no-fail-fast
@@ -48,6 +51,9 @@ test-rust: setup ## the Rust tests alone
 test-go: setup install-prefix ## the tests of the Go package and examples alone, with the race detector
 	@status=0; for module in $(GO_MODULES); do \
 		(set -x; cd $$module && $(GO) test -race -count=1 -v ./...) || status=1; done; exit $$status
+
+test-java: setup install-prefix ## the tests of the Java library and examples alone, on JDK 17 and on JDK 22 or newer
+	scripts/maven java-test -fae package
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (600)
 	scripts/fuzz $(FUZZ_SECONDS)

@@ -59,7 +59,9 @@ def decimals(digits: int) -> Callable[[int], decimal.Decimal]:
     return lambda i: decimal.Decimal((-1) ** i * (i + 10 ** (digits - 1))).scaleb(-2)
 
 
-def as_type(data_type: pa.DataType, of: Callable[[Numbers], pa.Array]) -> Callable[[Numbers], pa.Array]:
+def as_type(
+    data_type: pa.DataType, of: Callable[[Numbers], pa.Array]
+) -> Callable[[Numbers], pa.Array]:
     return lambda numbers: of(numbers).cast(data_type)
 
 
@@ -74,7 +76,10 @@ def dense_union(gap: int) -> Callable[[Numbers], pa.Array]:
 
     def make(numbers: Numbers) -> pa.Array:
         unused: Numbers = [99] * gap
-        ints, texts = plain(pa.int64(), int)(unused + numbers[::2]), plain(pa.string(), word)(unused + numbers[1::2])
+        ints, texts = (
+            plain(pa.int64(), int)(unused + numbers[::2]),
+            plain(pa.string(), word)(unused + numbers[1::2]),
+        )
         types = pa.array([k % 2 for k in range(len(numbers))], pa.int8())
         offsets = pa.array([k // 2 + gap for k in range(len(numbers))], pa.int32())
         return pa.UnionArray.from_dense(types, offsets, [ints, texts], ["i", "t"])
@@ -93,7 +98,9 @@ def list_view(data_type: pa.DataType, offset: pa.DataType) -> Callable[[Numbers]
         offsets = pa.array([0 if i is None else i for i in numbers], offset)
         sizes = pa.array([0 if i is None else i % 3 for i in numbers], offset)
         valid = pa.array([i is None for i in numbers], pa.bool_())
-        return type_class(data_type).from_arrays(offsets, sizes, pa.array(range(20), pa.int32()), mask=valid)
+        return type_class(data_type).from_arrays(
+            offsets, sizes, pa.array(range(20), pa.int32()), mask=valid
+        )
 
     def type_class(data_type: pa.DataType) -> type:
         return pa.ListViewArray if data_type == pa.list_view(pa.int32()) else pa.LargeListViewArray
@@ -101,7 +108,9 @@ def list_view(data_type: pa.DataType, offset: pa.DataType) -> Callable[[Numbers]
     return make
 
 
-def dictionary(index: pa.DataType, value: pa.DataType, of: Callable[[int], object]) -> Callable[[Numbers], pa.Array]:
+def dictionary(
+    index: pa.DataType, value: pa.DataType, of: Callable[[int], object]
+) -> Callable[[Numbers], pa.Array]:
     def make(numbers: Numbers) -> pa.Array:
         indices = pa.array([None if i is None else i % 3 for i in numbers], index)
         return pa.DictionaryArray.from_arrays(indices, pa.array([of(0), of(1), of(2)], value))
@@ -112,8 +121,14 @@ def dictionary(index: pa.DataType, value: pa.DataType, of: Callable[[int], objec
 COLUMNS: dict[str, Callable[[Numbers], pa.Array]] = {
     "null": lambda numbers: pa.nulls(len(numbers)),
     "bool": plain(pa.bool_(), lambda i: i % 2 == 0),
-    **{f"int{bits}": plain(getattr(pa, f"int{bits}")(), lambda i: i - 4) for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}": plain(getattr(pa, f"uint{bits}")(), lambda i, b=bits: 2**b - 1 - i) for bits in (8, 16, 32, 64)},
+    **{
+        f"int{bits}": plain(getattr(pa, f"int{bits}")(), lambda i: i - 4)
+        for bits in (8, 16, 32, 64)
+    },
+    **{
+        f"uint{bits}": plain(getattr(pa, f"uint{bits}")(), lambda i, b=bits: 2**b - 1 - i)
+        for bits in (8, 16, 32, 64)
+    },
     "float16": as_type(pa.float16(), plain(pa.float32(), lambda i: i / 2)),
     "float32": plain(pa.float32(), lambda i: i / 4 - 1),
     "float64": plain(pa.float64(), lambda i: i / 8 - 0.5),
@@ -125,9 +140,14 @@ COLUMNS: dict[str, Callable[[Numbers], pa.Array]] = {
     "date64": plain(pa.date64(), lambda i: i * 86_400_000),
     **{f"time32[{u}]": plain(pa.time32(u), lambda i: i * 1000) for u in ("s", "ms")},
     **{f"time64[{u}]": plain(pa.time64(u), lambda i: i * 10**6) for u in ("us", "ns")},
-    **{f"timestamp[{u}]": plain(pa.timestamp(u), lambda i: i * 10**9) for u in ("s", "ms", "us", "ns")},
+    **{
+        f"timestamp[{u}]": plain(pa.timestamp(u), lambda i: i * 10**9)
+        for u in ("s", "ms", "us", "ns")
+    },
     "timestamp[us, zone]": plain(pa.timestamp("us", "Europe/Oslo"), lambda i: i * 10**9),
-    **{f"duration[{u}]": plain(pa.duration(u), lambda i: i * 1001) for u in ("s", "ms", "us", "ns")},
+    **{
+        f"duration[{u}]": plain(pa.duration(u), lambda i: i * 1001) for u in ("s", "ms", "us", "ns")
+    },
     "month_day_nano": plain(pa.month_day_nano_interval(), lambda i: (i, -i, i * 10**9)),
     "binary": plain(pa.binary(), lambda i: word(i).encode()),
     "large_binary": plain(pa.large_binary(), lambda i: word(i).encode()),
@@ -141,7 +161,10 @@ COLUMNS: dict[str, Callable[[Numbers], pa.Array]] = {
     "list_view": list_view(pa.list_view(pa.int32()), pa.int32()),
     "large_list_view": list_view(pa.large_list_view(pa.int32()), pa.int64()),
     "fixed_size_list": plain(pa.list_(pa.int32(), 2), lambda i: [i, None]),
-    "struct": plain(pa.struct({"a": pa.int32(), "b": pa.string()}), lambda i: {"a": i, "b": None if i == 2 else word(i)}),
+    "struct": plain(
+        pa.struct({"a": pa.int32(), "b": pa.string()}),
+        lambda i: {"a": i, "b": None if i == 2 else word(i)},
+    ),
     "map": plain(pa.map_(pa.string(), pa.int32()), lambda i: [(word(k), k) for k in range(i % 3)]),
     "sparse_union": sparse_union,
     "dense_union": dense_union(0),
@@ -150,9 +173,12 @@ COLUMNS: dict[str, Callable[[Numbers], pa.Array]] = {
     "dictionary[int8, int64]": dictionary(pa.int8(), pa.int64(), int),
     "dictionary[uint16, string]": dictionary(pa.uint16(), pa.string(), word),
     "run_end_encoded": run_end_encoded,
-    "extension": lambda numbers: pa.ExtensionArray.from_storage(Tagged(), plain(pa.int32(), int)(numbers)),
+    "extension": lambda numbers: pa.ExtensionArray.from_storage(
+        Tagged(), plain(pa.int32(), int)(numbers)
+    ),
     "list<struct<list>>": plain(
-        pa.list_(pa.struct({"a": pa.list_(pa.string())})), lambda i: [{"a": [word(k) for k in some(i) if k]}, None]
+        pa.list_(pa.struct({"a": pa.list_(pa.string())})),
+        lambda i: [{"a": [word(k) for k in some(i) if k]}, None],
     ),
 }
 
@@ -168,7 +194,10 @@ def check_completeness() -> None:
     seen = {type_id for make in COLUMNS.values() for type_id in type_ids(make([0, 1]).type)}
     known = {name for name in dir(pa.lib) if name.startswith("Type_")}
     # Intervals that pyarrow names and cannot make.
-    missing = {n for n in known if getattr(pa.lib, n) not in seen} - {"Type_INTERVAL_MONTHS", "Type_INTERVAL_DAY_TIME"}
+    missing = {n for n in known if getattr(pa.lib, n) not in seen} - {
+        "Type_INTERVAL_MONTHS",
+        "Type_INTERVAL_DAY_TIME",
+    }
     if missing:
         raise SystemExit(f"types of pyarrow without a column here: {sorted(missing)}")
 

@@ -21,10 +21,15 @@ import java.util.OptionalLong;
 public class ArrowRedisException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** What kind of failure it is. */
     private final ErrorCode code;
+    /** Whether the same call may succeed later. */
     private final boolean retryable;
+    /** The server's own word; null if there is none. */
     private final String serverCode;
+    /** The partition, or -1. */
     private final long partition;
+    /** The batch, or -1. */
     private final long batch;
 
     /** What an exception tells; partition and batch are -1 where they do not apply. */

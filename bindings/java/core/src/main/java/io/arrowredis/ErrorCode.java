@@ -46,12 +46,17 @@ public enum ErrorCode {
         this.exception = exception;
     }
 
-    /** The number that stands for it in the C ABI; never reused. */
+    /** {@return the number that stands for it in the C ABI; never reused} */
     public int number() {
         return number;
     }
 
-    /** The code of a number; {@link #INTERNAL} for one that this version does not know. */
+    /**
+     * The code of a number.
+     *
+     * @param number as the C ABI has it
+     * @return the code; {@link #INTERNAL} for a number that this version does not know
+     */
     public static ErrorCode of(int number) {
         for (ErrorCode code : values()) {
             if (code.number == number) {
