@@ -20,6 +20,9 @@
  * {@link io.arrowredis.Context} bounds and reports an operation. Failures are
  * {@link io.arrowredis.ArrowRedisException}s.
  *
+ * <p>Calls that block do so on daemon threads of the library, up to 64 (system property
+ * {@code arrowredis.blocking.threads}); the caller waits, may be a virtual thread, and may be interrupted.
+ *
  * <p>The native library is taken from the path in the system property {@code arrowredis.library} or the environment
  * variable {@code ARROWREDIS_LIBRARY}, from {@code java.library.path}, from the jar {@code arrowredis-native}, or from
  * the system's own places. It is called through the Foreign Function and Memory API on JDK 22 and newer, where the JVM

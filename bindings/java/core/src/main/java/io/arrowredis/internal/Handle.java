@@ -1,6 +1,7 @@
 package io.arrowredis.internal;
 
 import java.lang.ref.Cleaner;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.LongFunction;
 
 /**
@@ -56,9 +57,10 @@ public final class Handle {
         return state.isClosed();
     }
 
-    /** Frees it, as soon as no call uses it any more. Does nothing the second time. */
+    /** Frees it, as soon as no call uses it any more, and waits for that where it takes time. */
     public void close() {
         cleanable.clean();
+        state.awaitSlowFree();
     }
 
     private static final class State implements Runnable {
@@ -67,6 +69,7 @@ public final class Handle {
         private final CFunction free;
         private int uses = 1; // the owner's
         private boolean closed;
+        private volatile CompletableFuture<Void> slowFree = CompletableFuture.completedFuture(null);
 
         State(String name, long address, CFunction free) {
             this.name = name;
@@ -98,8 +101,22 @@ public final class Handle {
                 last = --uses == 0;
             }
             if (last) {
+                free();
+            }
+        }
+
+        /** An unfinished writer removes what it wrote: not a wait for a virtual thread, nor for the cleaner's. */
+        private void free() {
+            if (free == CFunction.WRITER_FREE && !BlockingPool.isWorker()) {
+                slowFree = CompletableFuture.runAsync(() -> Native.call(free, address), BlockingPool::execute);
+            } else {
                 Native.call(free, address);
             }
+        }
+
+        /** Until the end, whether or not the thread is interrupted. */
+        void awaitSlowFree() {
+            slowFree.join();
         }
 
         /** The owner's end: by hand, or by the cleaner's thread. */

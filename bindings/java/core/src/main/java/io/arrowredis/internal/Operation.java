@@ -31,6 +31,10 @@ public final class Operation<T> extends CompletableFuture<T> implements Runnable
     /** Makes a call and waits for its end, which an interrupt brings about. */
     public static <T> T call(Bounds bounds, LongFunction<T> work) {
         Operation<T> operation = new Operation<>(bounds, work);
+        if (Thread.currentThread().isInterrupted()) {
+            // Before it begins, so that it does nothing.
+            bounds.cancel();
+        }
         if (BlockingPool.isWorker()) {
             operation.run();
         } else {
@@ -126,8 +130,8 @@ public final class Operation<T> extends CompletableFuture<T> implements Runnable
         if (BlockingPool.takeBack(this)) {
             completeExceptionally(ArrowRedisException.of(
                     code,
-                    what + " while all " + BlockingPool.threads()
-                            + " threads for native calls were busy (system property " + BlockingPool.PROPERTY + ")"));
+                    what + " before a thread for native calls was free: there are " + BlockingPool.threads()
+                            + " (system property " + BlockingPool.PROPERTY + ")"));
         }
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.arrowredis.ArrowRedis;
+import io.arrowredis.GenerateOptions;
 import io.arrowredis.Store;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -141,5 +144,25 @@ class ProcessTest {
         }
         Programs.Outcome closed = run(Programs.java(flags(), "", ChildMain.class, reading.toArray(String[]::new)));
         check(closed, 1, "start the JVM with " + OPEN_NIO);
+    }
+
+    @Test
+    void theProgramOfTheReadmeRuns() throws IOException {
+        String readme = Files.readString(Programs.ROOT.resolve("README.md"));
+        Matcher block = Pattern.compile("(?s)```java\n(.*?)```").matcher(readme);
+        assertTrue(block.find());
+        try (RedisServer redis = RedisServer.start();
+                Store store = Store.open(redis.url())) {
+            Path file = folder.resolve("demo.arrow");
+            ArrowRedis.generateFile(
+                    file, new GenerateOptions().partitions(4).batches(2).rows(10));
+            store.splitFile("demo:v1", file);
+            String source = block.group(1).replace("redis://127.0.0.1:6379", redis.url());
+            Path program = Files.writeString(folder.resolve("Demo.java"), source);
+            List<String> command = Programs.java(flags(OPEN_NIO), "", ChildMain.class);
+            // A source file in place of the class is compiled and run.
+            command.set(command.size() - 1, program.toString());
+            check(run(command), 0, "10 rows, the first: 60", "10 rows, the first: 70");
+        }
     }
 }
