@@ -11,8 +11,8 @@ MEMORY_SHORT := capi_(planted|abi_1|verify)|cpp_17.(memory|the_program|moved)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check check-go test test-rust test-c test-go test-valgrind test-mutants asan
-.PHONY: fuzz fuzz-short demo bench-compare chaos
+.PHONY: help setup build install-prefix header check check-go check-java test test-rust test-c test-go test-java
+.PHONY: test-valgrind test-mutants asan fuzz fuzz-short demo bench-compare chaos
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -32,7 +32,7 @@ header: build ## make include/arrowredis.h and the list of its symbols again fro
 	ARROWREDIS_UPDATE=1 cargo test $(CARGO_FLAGS) --test it header
 	ARROWREDIS_UPDATE=1 tests/capi/check-library target/release/libarrowredis.so
 
-check: setup check-go ## formatting, lints, dependencies; changes nothing
+check: setup check-go check-java ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/check-dependencies
@@ -45,7 +45,10 @@ check-go: install-prefix
 	@unformatted=$$(gofmt -l $(GO_MODULES)); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	@for module in $(GO_MODULES); do (set -x; cd $$module && $(GO) vet ./...) || exit 1; done
 
-test: setup build test-rust test-c test-go fuzz-short ## everything: Rust, C, C++ and Go tests with real servers, then a short run of every fuzz target
+check-java:
+	scripts/maven java-check spotless:check
+
+test: setup build test-rust test-c test-go test-java fuzz-short ## everything: Rust, C, C++, Go and Java tests with real servers, then a short run of every fuzz target
 
 test-rust: setup ## the Rust tests alone
 	cargo test $(CARGO_FLAGS) --no-fail-fast
@@ -70,6 +73,9 @@ asan: setup ## the same under AddressSanitizer, then with the Rust code instrume
 test-go: setup install-prefix ## the tests of the Go package and examples alone, with the race detector
 	@status=0; for module in $(GO_MODULES); do \
 		(set -x; cd $$module && $(GO) test -race -count=1 -v ./...) || status=1; done; exit $$status
+
+test-java: setup install-prefix ## the tests of the Java library and examples alone, on JDK 17 and on JDK 22 or newer
+	scripts/maven java-test -fae package
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (600)
 	scripts/fuzz $(FUZZ_SECONDS)

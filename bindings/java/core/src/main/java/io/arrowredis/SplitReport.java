@@ -1,0 +1,26 @@
+package io.arrowredis;
+
+import io.arrowredis.internal.Scratch;
+
+/**
+ * What a split came to.
+ *
+ * @param uploadId the upload that was published: 32 hexadecimal digits
+ * @param partitions partitions of the dataset
+ * @param chunks chunks of the dataset
+ * @param chunksCopied chunks that were copied byte for byte rather than encoded anew
+ * @param metrics what it cost
+ */
+public record SplitReport(String uploadId, long partitions, long chunks, long chunksCopied, Metrics metrics) {
+    static final int FIELDS = 8;
+    private static final int UPLOAD_ID_BYTES = 40;
+
+    static SplitReport from(Scratch.Place fields, Scratch.Place metrics) {
+        return new SplitReport(
+                fields.characters(UPLOAD_ID_BYTES),
+                fields.number(),
+                fields.number(),
+                fields.number(),
+                Metrics.from(metrics));
+    }
+}

@@ -1,0 +1,121 @@
+package io.arrowredis;
+
+import java.time.Duration;
+
+/** How a store is connected to. What is not set has the library's default. */
+public final class StoreOptions extends Options<StoreOptions> {
+    /** All defaults. */
+    public StoreOptions() {
+        super(Kind.STORE);
+    }
+
+    /**
+     * Connections at the most, per server. 0 means eight. Default: {@code 0}.
+     *
+     * @param value the number
+     * @return this
+     */
+    public StoreOptions connections(long value) {
+        return set("connections", value);
+    }
+
+    /**
+     * Time to connect, TLS handshake and authentication included. Default: {@code 5}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public StoreOptions connectTimeout(Duration value) {
+        return set("connect_timeout", value);
+    }
+
+    /**
+     * Time for one request, from sending it to the last byte of its reply. Default: {@code 30}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public StoreOptions timeout(Duration value) {
+        return set("timeout", value);
+    }
+
+    /**
+     * Idle time after which TCP asks whether the peer is still there; 0 turns that off. Default: {@code 60}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public StoreOptions tcpKeepalive(Duration value) {
+        return set("tcp_keepalive", value);
+    }
+
+    /**
+     * The name that the server shows for our connections. Default: {@code arrowredis}.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions clientName(String value) {
+        return set("client_name", value);
+    }
+
+    /**
+     * How often a request is repeated after a failure that can pass. Default: {@code 3}.
+     *
+     * @param value the number
+     * @return this
+     */
+    public StoreOptions maxRetries(long value) {
+        return set("max_retries", value);
+    }
+
+    /**
+     * The first delay before a repeat; it doubles each time and is jittered over its full length. Default: {@code 0.2}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public StoreOptions retryBaseDelay(Duration value) {
+        return set("retry_base_delay", value);
+    }
+
+    /**
+     * Whether the server is a Redis Cluster. Default: {@code off}.
+     *
+     * @param value on or off
+     * @return this
+     */
+    public StoreOptions cluster(boolean value) {
+        return set("cluster", value);
+    }
+
+    /**
+     * A PEM file with the certificate authorities to trust instead of the system's.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions tlsCaFile(String value) {
+        return set("tls_ca_file", value);
+    }
+
+    /**
+     * A PEM file with the client's certificate chain.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions tlsCertFile(String value) {
+        return set("tls_cert_file", value);
+    }
+
+    /**
+     * A PEM file with the client's private key.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions tlsKeyFile(String value) {
+        return set("tls_key_file", value);
+    }
+}
