@@ -377,7 +377,24 @@ typedef struct arrowredis_dataset_summary {
   int64_t rows;
   // Bytes of all payloads; -1 without a manifest.
   int64_t payload_bytes;
+  // Chunks under this name that the manifest does not list: of replaced versions in their grace period, and of
+  // uploads that are under way or dead.
+  uint64_t unlisted_chunks;
 } arrowredis_dataset_summary;
+
+// What collecting garbage came to.
+typedef struct arrowredis_garbage_report {
+  // Datasets under whose names dead uploads were found.
+  uint64_t datasets;
+  // Uploads that had died unpublished, as far as they were on record.
+  uint64_t dead_uploads;
+  // Chunks that were deleted.
+  uint64_t chunks;
+  // Replaced versions that stay until their grace period is over.
+  uint64_t versions_in_grace;
+  // Names that a writer is at, or may be: left alone.
+  uint64_t in_use;
+} arrowredis_garbage_report;
 
 // What a split came to.
 typedef struct arrowredis_split_report {
@@ -389,6 +406,8 @@ typedef struct arrowredis_split_report {
   uint64_t chunks;
   // Chunks that were copied byte for byte rather than encoded anew.
   uint64_t chunks_copied;
+  // The upload that was replaced, as `upload_id`; empty if there was none.
+  char replaced_upload_id[40];
 } arrowredis_split_report;
 
 // What was read on one side. Strings are borrowed from the report.
@@ -715,6 +734,34 @@ int32_t arrowredis_dataset_list_get(const struct arrowredis_dataset_list *list,
 // Frees a list. NULL does nothing.
 void arrowredis_dataset_list_free(struct arrowredis_dataset_list *list);
 
+// Looks whether a store still holds every chunk of a dataset in its size, without reading any.
+//
+// `*broken_chunks` is how many are missing or of another size. `chunks` may be NULL; otherwise it becomes a stream
+// of one batch with a row for each of them: `partition`, `batch`, `key`, `payload_bytes` as published, and
+// `stored_bytes`, null where the chunk is missing. The caller releases it. Errors: INVALID_ARGUMENT for a dataset
+// that was opened without a manifest; what the store reports.
+int32_t arrowredis_dataset_check(const struct arrowredis_dataset *dataset,
+                                 const struct arrowredis_context *context,
+                                 uint64_t *broken_chunks,
+                                 struct ArrowArrayStream *chunks,
+                                 struct arrowredis_error **err);
+
+// Removes the chunks of uploads that died unpublished to datasets whose names begin with `start_text` (all if
+// empty), and nothing else: chunks that a manifest lists are never touched.
+//
+// `report` may be NULL; `report_size` is `sizeof(arrowredis_garbage_report)`. `datasets` may be NULL; otherwise it
+// becomes a stream of one batch with a row for each name: `prefix`, `in_use` (then the rest is 0), `dead_uploads`,
+// `chunks`, `versions_in_grace`. The caller releases it. A dead writer's lease ends by itself within 30 s; until
+// then its dataset counts as in use.
+int32_t arrowredis_collect_garbage(const struct arrowredis_store *store,
+                                   const char *start_text,
+                                   size_t start_length,
+                                   const struct arrowredis_context *context,
+                                   struct arrowredis_garbage_report *report,
+                                   size_t report_size,
+                                   struct ArrowArrayStream *datasets,
+                                   struct arrowredis_error **err);
+
 // Starts reading a dataset. `options` are of kind `ARROWREDIS_OPTIONS_READ`, or NULL for everything.
 //
 // The caller owns `*out`; the reader keeps what it needs of dataset and store alive. The context's timeout and
@@ -825,7 +872,8 @@ int32_t arrowredis_generate(const struct arrowredis_options *options,
 // `options` are of kind `ARROWREDIS_OPTIONS_SPLIT`, or NULL for the defaults. `report` and `metrics` may be NULL;
 // their sizes are `sizeof(arrowredis_split_report)` and `sizeof(arrowredis_metrics)`. Errors: ALREADY_EXISTS unless
 // `overwrite` is on; CONFLICT when another writer is at it; INVALID_ARGUMENT for a batch that holds several
-// partitions, naming it; CORRUPT and UNSUPPORTED for a file that cannot be used; what the store reports.
+// partitions, naming it; CORRUPT and UNSUPPORTED for a file that cannot be used; what the store reports. What the
+// server's memory and settings may do to the dataset is logged as a warning.
 int32_t arrowredis_split_file(const struct arrowredis_store *store,
                               const char *prefix,
                               size_t prefix_length,
@@ -842,8 +890,10 @@ int32_t arrowredis_split_file(const struct arrowredis_store *store,
 // Writes an Arrow stream of the caller's to a store as a dataset, and publishes it last.
 //
 // The stream is moved: `stream->release` is NULL afterwards, whatever the outcome (but for a NULL stream). Its
-// callbacks are called from a thread of the library, one at a time. Parameters and errors as
-// `arrowredis_split_file`; an error of the stream comes back with its text.
+// callbacks are called from this thread and from one of the library, one at a time. It is released when it has
+// ended; after another failure, or when cancelled, that may be a moment after this call has returned, as soon as
+// the callback that it is in returns. Parameters and errors as `arrowredis_split_file`; an error of the stream comes
+// back with its text.
 int32_t arrowredis_split_stream(const struct arrowredis_store *store,
                                 const char *prefix,
                                 size_t prefix_length,

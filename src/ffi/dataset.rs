@@ -6,17 +6,13 @@ use std::sync::OnceLock;
 use crate::dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};
 use crate::error::{Error, Result};
 use crate::ffi::arrow_abi::{ArrowArrayStream, ArrowSchema};
-use crate::ffi::constants::ARROWREDIS_NO_PARTITION;
 use crate::ffi::context::{arrowredis_context, start};
 use crate::ffi::error::arrowredis_error;
-use crate::ffi::export::{export_schema, export_stream};
+use crate::ffi::export::{export_schema, export_table};
 use crate::ffi::guard::{Growing, Out, OutStruct, Text, borrow, call, give, handle, release, set_optional, text};
-use crate::ffi::reader::Shared;
 use crate::ffi::store::{arrowredis_store, or_minus_one};
 use crate::manifest::Manifest;
 use crate::partition::Selection;
-use crate::read::ReadBatch;
-use crate::runtime::Context;
 
 /// A dataset of a store, at the version that was current when it was opened. Immutable; may be shared by threads.
 /// It keeps the store's connections open, whether or not the store is closed or freed.
@@ -303,11 +299,7 @@ pub extern "C" fn arrowredis_dataset_chunks(
 ) -> i32 {
     call(err, || {
         let out = Out::new(out, "out")?;
-        let data = borrow(dataset, "dataset")?.manifest()?.to_record_batch()?;
-        let schema = data.schema();
-        let batch = ReadBatch { partition: ARROWREDIS_NO_PARTITION, batch: 0, data };
-        let batches = Box::new(std::iter::once(Ok(batch)));
-        out.set(export_stream(Shared::new(schema, Context::new(), batches)));
+        out.set(export_table(borrow(dataset, "dataset")?.manifest()?.to_record_batch()?));
         Ok(())
     })
 }
@@ -371,6 +363,9 @@ pub struct arrowredis_dataset_summary {
     pub rows: i64,
     /// Bytes of all payloads; -1 without a manifest.
     pub payload_bytes: i64,
+    /// Chunks under this name that the manifest does not list: of replaced versions in their grace period, and of
+    /// uploads that are under way or dead.
+    pub unlisted_chunks: u64,
 }
 
 // SAFETY: fields of eight bytes, for all of which any bits are a value; no padding.
@@ -431,6 +426,7 @@ pub extern "C" fn arrowredis_dataset_list_get(
             chunks: listed.summary.chunks,
             rows: or_minus_one(listed.summary.rows),
             payload_bytes: or_minus_one(listed.summary.payload_bytes),
+            unlisted_chunks: listed.summary.unlisted_chunks,
         });
         Ok(())
     })

@@ -12,9 +12,11 @@ use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema};
+use crate::ffi::constants::ARROWREDIS_NO_PARTITION;
 use crate::ffi::guard::{Live, Text};
 use crate::ffi::reader::Shared;
-use crate::runtime::{catch_panic, check_fork};
+use crate::read::ReadBatch;
+use crate::runtime::{Context, catch_panic, check_fork};
 
 /// An exported struct that counts: what arrow-rs exported, and the count.
 struct Counted<T> {
@@ -121,6 +123,13 @@ pub(crate) fn export_stream(reader: Arc<Shared>) -> ArrowArrayStream {
     }
 }
 
+/// A stream of one batch, which belongs to no partition.
+pub(crate) fn export_table(data: RecordBatch) -> ArrowArrayStream {
+    let schema = data.schema();
+    let batch = ReadBatch { partition: ARROWREDIS_NO_PARTITION, batch: 0, data };
+    export_stream(Shared::new(schema, Context::new(), Box::new(std::iter::once(Ok(batch)))))
+}
+
 unsafe extern "C" fn get_schema(stream: *mut ArrowArrayStream, out: *mut ArrowSchema) -> c_int {
     // SAFETY: the interface has the consumer pass a stream that it may use now, and a place for the result.
     unsafe { callback(stream, out, |reader| export_schema(reader.schema())) }
@@ -130,7 +139,7 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArra
     // SAFETY: as for `get_schema`.
     unsafe {
         callback(stream, out, |reader| {
-            reader.next()?.map_or_else(|| Ok(ArrowArray::released()), |batch| export_batch(batch.data))
+            Ok(reader.next(|batch| export_batch(batch.data))?.unwrap_or_else(ArrowArray::released))
         })
     }
 }

@@ -57,11 +57,14 @@ pub extern "C" fn arrowredis_generate(
         let context = start(context)?;
         let mut reader = GeneratedReader::new(&options, &context)?;
         let (schema, batches) = (reader.schema(), options.batches.max(1));
-        let mut number = 0;
+        let (mut partition, mut next_batch) = (0, 0);
         let places = std::iter::from_fn(move || {
             let next = reader.next()?;
-            let (partition, batch) = (number / batches, number % batches);
-            number += 1;
+            if next_batch == batches {
+                (partition, next_batch) = (partition + 1, 0);
+            }
+            let batch = next_batch;
+            next_batch += 1;
             Some(next.map(|data| ReadBatch { partition, batch, data }).map_err(Error::from))
         });
         out.set(give(arrowredis_reader::new(Shared::new(schema, context, Box::new(places)))));

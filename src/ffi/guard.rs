@@ -173,6 +173,9 @@ pub(crate) fn set_optional<T>(pointer: *mut T, value: T) {
 /// bits are a value; no padding.
 pub(crate) unsafe trait Growing: Copy {}
 
+/// No version of a struct is larger: a size beyond is not one.
+const LARGEST_STRUCT: usize = 4096;
+
 /// A place for a growing struct.
 pub(crate) struct OutStruct<T> {
     pointer: *mut T,
@@ -183,7 +186,7 @@ impl<T: Growing> OutStruct<T> {
     /// # Errors
     /// `INVALID_ARGUMENT` when it is NULL, or its size is not that of any version of the struct.
     pub(crate) fn new(pointer: *mut T, size: usize, argument: &str) -> Result<Self> {
-        if size == 0 || !size.is_multiple_of(8) {
+        if size == 0 || !size.is_multiple_of(8) || size > LARGEST_STRUCT {
             return Err(Error::invalid_argument(format!(
                 "the size of '{argument}' cannot be {size}: pass sizeof of the struct"
             )));

@@ -6,50 +6,99 @@ use std::sync::Arc;
 use arrow::array::{Array, StructArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ffi::from_ffi_and_data_type;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi_and_data_type};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions, RecordBatchReader};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::arrow_abi::{ArrowArray, ArrowArrayStream, ArrowSchema};
 use crate::runtime::catch_panic;
 
-/// Takes the schema of record batches over; the caller's struct is released whatever the outcome.
-pub(crate) fn import_schema(pointer: *mut ArrowSchema, argument: &str) -> Result<SchemaRef> {
-    let released = |schema: &ArrowSchema| schema.release.is_none();
-    // SAFETY: by the rules of the header, a schema that the caller hands over.
-    let taken = unsafe { take(pointer, argument, released, ArrowSchema::released())?.into_arrow() };
-    let schema = Schema::try_from(&taken)
-        .map_err(|e| Error::invalid_argument(format!("argument '{argument}' is no schema of record batches: {e}")))?;
-    Ok(Arc::new(schema))
+/// What the caller handed over in a struct of the C interfaces. A function takes it before it looks at anything
+/// else: dropping this releases the struct, so that it is released whatever comes of the call.
+pub(crate) enum Handed<T> {
+    Null,
+    Released,
+    Struct(T),
 }
 
-/// Takes a record batch over; the caller's struct is released whatever the outcome, once the rows are not needed.
-pub(crate) fn import_batch(pointer: *mut ArrowArray, schema: &SchemaRef, argument: &str) -> Result<RecordBatch> {
-    let taken = take(pointer, argument, |array| array.release.is_none(), ArrowArray::released())?;
-    to_batch(taken, schema).map_err(|e| e.context(format!("argument '{argument}'")))
+impl<T> Handed<T> {
+    fn get(self, argument: &str) -> Result<T> {
+        let wrong = match self {
+            Handed::Struct(handed) => return Ok(handed),
+            Handed::Null => "is NULL",
+            Handed::Released => "was released or moved already",
+        };
+        Err(Error::invalid_argument(format!("argument '{argument}' {wrong}")))
+    }
 }
 
-/// Moves a struct of the C interfaces out of the caller's hands.
-fn take<T: Copy>(pointer: *mut T, argument: &str, is_released: impl Fn(&T) -> bool, nothing: T) -> Result<T> {
+/// Moves a schema out of the caller's hands.
+pub(crate) fn take_schema(pointer: *mut ArrowSchema) -> Handed<FFI_ArrowSchema> {
+    // SAFETY: by the rules of the header, a schema that the caller hands over and releases no more.
+    take(pointer, |s| s.release.is_none(), ArrowSchema::released(), |s| unsafe { s.into_arrow() })
+}
+
+/// Moves a record batch out of the caller's hands.
+pub(crate) fn take_batch(pointer: *mut ArrowArray) -> Handed<FFI_ArrowArray> {
+    // SAFETY: by the rules of the header, an array that the caller hands over and releases no more.
+    take(pointer, |a| a.release.is_none(), ArrowArray::released(), |a| unsafe { a.into_arrow() })
+}
+
+/// Moves a stream out of the caller's hands.
+pub(crate) fn take_stream(pointer: *mut ArrowArrayStream) -> Handed<Owned> {
+    let nothing = ArrowArrayStream {
+        get_schema: None,
+        get_next: None,
+        get_last_error: None,
+        release: None,
+        private_data: std::ptr::null_mut(),
+    };
+    take(pointer, |stream| stream.release.is_none(), nothing, Owned)
+}
+
+fn take<T: Copy, O>(
+    pointer: *mut T,
+    is_released: impl FnOnce(&T) -> bool,
+    nothing: T,
+    own: impl FnOnce(T) -> O,
+) -> Handed<O> {
     if pointer.is_null() {
-        return Err(Error::invalid_argument(format!("argument '{argument}' is NULL")));
+        return Handed::Null;
     }
     // SAFETY: not NULL, so by the rules of the header a struct that the caller may write to and hands over.
     let taken = unsafe { pointer.read() };
     if is_released(&taken) {
-        return Err(Error::invalid_argument(format!("argument '{argument}' was released or moved already")));
+        return Handed::Released;
     }
     // SAFETY: as above; the interface marks a moved struct as a released one.
     unsafe { pointer.write(nothing) };
-    Ok(taken)
+    Handed::Struct(own(taken))
 }
 
-fn to_batch(array: ArrowArray, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The schema of record batches.
+pub(crate) fn import_schema(schema: Handed<FFI_ArrowSchema>, argument: &str) -> Result<SchemaRef> {
+    let schema = schema.get(argument)?;
+    let unusable = |why: &dyn std::fmt::Display| {
+        Error::invalid_argument(format!("argument '{argument}' is no schema of record batches: {why}"))
+    };
+    // arrow-rs panics on some malformed structs.
+    catch_panic(|| Schema::try_from(&schema).map(Arc::new).map_err(|e| unusable(&e))).map_err(|e| match e.kind() {
+        ErrorKind::Internal => unusable(&e.message()),
+        _ => e,
+    })
+}
+
+/// A record batch of that schema; the caller's struct is released once the rows are not needed any more.
+pub(crate) fn import_batch(batch: Handed<FFI_ArrowArray>, schema: &SchemaRef, argument: &str) -> Result<RecordBatch> {
+    to_batch(batch.get(argument)?, schema).map_err(|e| e.context(format!("argument '{argument}'")))
+}
+
+fn to_batch(array: FFI_ArrowArray, schema: &SchemaRef) -> Result<RecordBatch> {
     catch_panic(|| {
         let rows_type = DataType::Struct(schema.fields().clone());
         // SAFETY: the interface has the array be of the schema that came with it, and its buffers as large as
         // that says; it was moved to us, so nobody else releases it.
-        let mut data = unsafe { from_ffi_and_data_type(array.into_arrow(), rows_type) }.map_err(unusable)?;
+        let mut data = unsafe { from_ffi_and_data_type(array, rows_type) }.map_err(unusable)?;
         data.align_buffers();
         data.validate_full().map_err(unusable)?;
         let rows = StructArray::from(data);
@@ -77,7 +126,7 @@ pub(crate) struct ImportedStream {
 }
 
 /// The struct; dropping it releases it.
-struct Owned(ArrowArrayStream);
+pub(crate) struct Owned(ArrowArrayStream);
 
 // SAFETY: the C stream interface lets a stream be used from any thread, by one at a time; we own it.
 unsafe impl Send for Owned {}
@@ -124,30 +173,26 @@ impl Owned {
         // SAFETY: the stream is ours and not released, `schema` a place for the result.
         let code = unsafe { get_schema(&raw mut self.0, &raw mut schema) };
         self.check(code)?;
-        import_schema(&raw mut schema, "stream")
+        import_schema(take_schema(&raw mut schema), "stream")
     }
 
-    fn next(&mut self) -> Result<Option<ArrowArray>> {
+    fn next(&mut self) -> Result<Option<FFI_ArrowArray>> {
         let get_next = self.0.get_next.ok_or_else(|| Error::invalid_argument("a stream without get_next"))?;
         let mut array = ArrowArray::released();
         // SAFETY: the stream is ours and not released, `array` a place for the result.
         let code = unsafe { get_next(&raw mut self.0, &raw mut array) };
         self.check(code)?;
-        Ok(array.release.is_some().then_some(array))
+        match take_batch(&raw mut array) {
+            Handed::Struct(array) => Ok(Some(array)),
+            _ => Ok(None),
+        }
     }
 }
 
 impl ImportedStream {
-    /// Takes a stream over; it is released when this is dropped, or here on failure.
-    pub(crate) fn take(pointer: *mut ArrowArrayStream, argument: &str) -> Result<Self> {
-        let nothing = ArrowArrayStream {
-            get_schema: None,
-            get_next: None,
-            get_last_error: None,
-            release: None,
-            private_data: std::ptr::null_mut(),
-        };
-        let mut stream = Owned(take(pointer, argument, |stream| stream.release.is_none(), nothing)?);
+    /// Asks a stream for its schema; it is released when this is dropped, or here on failure.
+    pub(crate) fn open(stream: Handed<Owned>, argument: &str) -> Result<Self> {
+        let mut stream = stream.get(argument)?;
         let schema = stream.schema()?;
         Ok(ImportedStream { stream, schema, ended: false })
     }

@@ -11,6 +11,7 @@ mod context;
 mod dataset;
 mod error;
 mod export;
+mod garbage;
 mod generate;
 mod guard;
 mod import;

@@ -19,7 +19,7 @@ use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::options::OptionValue;
 use crate::read::{FileReadOptions, ReadBatch, Reader, open_and_read_file, read};
-use crate::runtime::{Context, check_fork};
+use crate::runtime::{Context, catch_panic, check_fork};
 
 /// What a reader takes its batches from.
 pub(crate) type Batches = Box<dyn Iterator<Item = Result<ReadBatch>> + Send>;
@@ -51,18 +51,23 @@ impl Shared {
         &self.schema
     }
 
-    /// The next batch; `None` after the last, and the same error again and again after the first.
-    pub(crate) fn next(&self) -> Result<Option<ReadBatch>> {
+    /// The next batch, as `export` makes it; `None` after the last, and the same error again and again after the
+    /// first, be it of the read or of the export: no batch gets lost in silence.
+    pub(crate) fn next<T>(&self, export: impl FnOnce(ReadBatch) -> Result<T>) -> Result<Option<T>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match &mut *state {
-            State::Reading(batches) => batches.next(),
-            State::Ended => None,
+            // Checked here, too: batches that are ready would be handed out in spite of a fired token.
+            State::Reading(batches) => catch_panic(|| {
+                self.ctx.check()?;
+                batches.next().transpose()?.map(export).transpose()
+            }),
+            State::Ended => Ok(None),
             State::Failed(error) => return Err(error.clone()),
         };
         match next {
-            Some(Ok(batch)) => return Ok(Some(batch)),
-            None => *state = State::Ended,
-            Some(Err(error)) => *state = State::Failed(error),
+            Ok(Some(batch)) => return Ok(Some(batch)),
+            Ok(None) => *state = State::Ended,
+            Err(error) => *state = State::Failed(error),
         }
         self.ctx.progress().finish();
         match &*state {
@@ -201,13 +206,13 @@ pub extern "C" fn arrowredis_reader_next(
 ) -> i32 {
     call(err, || {
         let out = Out::new(out, "out")?;
-        let Some(next) = borrow(reader, "reader")?.0.next()? else {
+        let export = |next: ReadBatch| Ok((next.partition, next.batch, export_batch(next.data)?));
+        let Some((number, position, data)) = borrow(reader, "reader")?.0.next(export)? else {
             out.set(ArrowArray::released());
             return Ok(());
         };
-        let data = export_batch(next.data)?;
-        set_optional(partition, next.partition);
-        set_optional(batch, next.batch);
+        set_optional(partition, number);
+        set_optional(batch, position);
         out.set(data);
         Ok(())
     })

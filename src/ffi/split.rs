@@ -9,7 +9,7 @@ use crate::ffi::arrow_abi::ArrowArrayStream;
 use crate::ffi::context::{arrowredis_context, start};
 use crate::ffi::error::arrowredis_error;
 use crate::ffi::guard::{Growing, OutStruct, borrow, call, text};
-use crate::ffi::import::ImportedStream;
+use crate::ffi::import::{ImportedStream, take_stream};
 use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::ffi::store::arrowredis_store;
@@ -28,6 +28,8 @@ pub struct arrowredis_split_report {
     pub chunks: u64,
     /// Chunks that were copied byte for byte rather than encoded anew.
     pub chunks_copied: u64,
+    /// The upload that was replaced, as `upload_id`; empty if there was none.
+    pub replaced_upload_id: [c_char; 40],
 }
 
 // SAFETY: a multiple of eight bytes of characters, and fields of eight bytes; any bits are a value; no padding.
@@ -54,15 +56,12 @@ impl Outcome {
 
     pub(crate) fn set(self, outcome: &SplitReport) {
         if let Some(report) = self.report {
-            let mut upload_id = [0; 40];
-            for (to, from) in upload_id.iter_mut().zip(outcome.upload_id.bytes().take(39)) {
-                *to = from as c_char;
-            }
             report.set(&arrowredis_split_report {
-                upload_id,
+                upload_id: characters(&outcome.upload_id),
                 partitions: outcome.partitions,
                 chunks: outcome.metrics.chunks,
                 chunks_copied: outcome.chunks_copied,
+                replaced_upload_id: characters(outcome.replaced.as_deref().unwrap_or_default()),
             });
         }
         if let Some(metrics) = self.metrics {
@@ -71,12 +70,22 @@ impl Outcome {
     }
 }
 
+/// A short text in a field of fixed size, NUL-terminated.
+fn characters(text: &str) -> [c_char; 40] {
+    let mut field = [0; 40];
+    for (to, from) in field.iter_mut().zip(text.bytes().take(39)) {
+        *to = from as c_char;
+    }
+    field
+}
+
 /// Writes an IPC file to a store as a dataset, and publishes it last: readers see all of it or nothing.
 ///
 /// `options` are of kind `ARROWREDIS_OPTIONS_SPLIT`, or NULL for the defaults. `report` and `metrics` may be NULL;
 /// their sizes are `sizeof(arrowredis_split_report)` and `sizeof(arrowredis_metrics)`. Errors: ALREADY_EXISTS unless
 /// `overwrite` is on; CONFLICT when another writer is at it; INVALID_ARGUMENT for a batch that holds several
-/// partitions, naming it; CORRUPT and UNSUPPORTED for a file that cannot be used; what the store reports.
+/// partitions, naming it; CORRUPT and UNSUPPORTED for a file that cannot be used; what the store reports. What the
+/// server's memory and settings may do to the dataset is logged as a warning.
 #[unsafe(no_mangle)]
 pub extern "C" fn arrowredis_split_file(
     store: *const arrowredis_store,
@@ -107,8 +116,10 @@ pub extern "C" fn arrowredis_split_file(
 /// Writes an Arrow stream of the caller's to a store as a dataset, and publishes it last.
 ///
 /// The stream is moved: `stream->release` is NULL afterwards, whatever the outcome (but for a NULL stream). Its
-/// callbacks are called from a thread of the library, one at a time. Parameters and errors as
-/// `arrowredis_split_file`; an error of the stream comes back with its text.
+/// callbacks are called from this thread and from one of the library, one at a time. It is released when it has
+/// ended; after another failure, or when cancelled, that may be a moment after this call has returned, as soon as
+/// the callback that it is in returns. Parameters and errors as `arrowredis_split_file`; an error of the stream comes
+/// back with its text.
 #[unsafe(no_mangle)]
 pub extern "C" fn arrowredis_split_stream(
     store: *const arrowredis_store,
@@ -123,12 +134,13 @@ pub extern "C" fn arrowredis_split_stream(
     metrics_size: usize,
     err: *mut *mut arrowredis_error,
 ) -> i32 {
+    let stream = take_stream(stream);
     call(err, || {
-        let stream = ImportedStream::take(stream, "stream")?;
         let outcome = Outcome::new(report, report_size, metrics, metrics_size)?;
         let store = borrow(store, "store")?.store()?;
         let prefix = text(prefix, prefix_length, "prefix")?;
         let options = or_default(options, arrowredis_options::split)?;
+        let stream = ImportedStream::open(stream, "stream")?;
         let source = Source::Batches(Box::new(stream));
         outcome.set(&split(source, &store, prefix, &options, &start(context)?)?);
         Ok(())

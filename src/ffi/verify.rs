@@ -11,7 +11,7 @@ use crate::ffi::context::{arrowredis_context, start};
 use crate::ffi::dataset::{arrowredis_dataset, at};
 use crate::ffi::error::arrowredis_error;
 use crate::ffi::guard::{Growing, Out, OutStruct, Text, borrow, call, give, handle, infallible, release, text};
-use crate::ffi::import::ImportedStream;
+use crate::ffi::import::{ImportedStream, take_stream};
 use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::ffi::store::or_minus_one;
@@ -96,9 +96,10 @@ pub extern "C" fn arrowredis_verify_stream(
     out: *mut *mut arrowredis_verify_side,
     err: *mut *mut arrowredis_error,
 ) -> i32 {
+    let stream = take_stream(stream);
     call(err, || {
-        let stream = ImportedStream::take(stream, "stream")?;
         let (name, out) = (text(name, name_length, "name")?.to_string(), Out::new(out, "out")?);
+        let stream = ImportedStream::open(stream, "stream")?;
         out.set(give(arrowredis_verify_side(Side::Stream(name, Mutex::new(Some(stream))))));
         Ok(())
     })

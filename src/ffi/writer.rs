@@ -14,7 +14,7 @@ use crate::ffi::arrow_abi::{ArrowArray, ArrowSchema};
 use crate::ffi::context::{arrowredis_context, start};
 use crate::ffi::error::arrowredis_error;
 use crate::ffi::guard::{Out, borrow, call, give, handle, infallible, release, text};
-use crate::ffi::import::{import_batch, import_schema};
+use crate::ffi::import::{import_batch, import_schema, take_batch, take_schema};
 use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::ffi::split::{Outcome, arrowredis_split_report};
@@ -157,11 +157,12 @@ pub extern "C" fn arrowredis_writer_open(
     out: *mut *mut arrowredis_writer,
     err: *mut *mut arrowredis_error,
 ) -> i32 {
+    let schema = take_schema(schema);
     call(err, || {
-        let schema = import_schema(schema, "schema")?;
         let (store, out) = (borrow(store, "store")?, Out::new(out, "out")?);
         let options = or_default(options, arrowredis_options::split)?;
         let prefix = text(prefix, prefix_length, "prefix")?;
+        let schema = import_schema(schema, "schema")?;
         out.set(give(arrowredis_writer::start(store, prefix, schema, options, start(context)?)?));
         Ok(())
     })
@@ -179,6 +180,7 @@ pub extern "C" fn arrowredis_writer_write(
     batch: *mut ArrowArray,
     err: *mut *mut arrowredis_error,
 ) -> i32 {
+    let batch = take_batch(batch);
     call(err, || {
         let writer = borrow(writer, "writer")?;
         writer.write(import_batch(batch, &writer.schema, "batch")?)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order in which the header has them.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "constants",
     "version",
     "guard",
@@ -13,6 +13,7 @@ const SOURCES: [&str; 15] = [
     "metrics",
     "store",
     "dataset",
+    "garbage",
     "reader",
     "generate",
     "split",
