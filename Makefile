@@ -6,10 +6,13 @@ PYTHON_SOURCES := tests benches fuzz bindings
 GO_MODULES := bindings/go examples/go benches/peers/go
 # Go finds the library where install-prefix puts it.
 GO := PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig LD_LIBRARY_PATH=$(CURDIR)/target/prefix/lib go
+# What `make test` runs under tools that watch memory, and proves that they see something.
+MEMORY_SHORT := capi_(planted|abi_1|verify)|cpp_17.(memory|the_program|moved)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check check-go test test-rust test-go fuzz fuzz-short demo bench-compare chaos
+.PHONY: help setup build install-prefix header check check-go test test-rust test-c test-go test-valgrind asan
+.PHONY: fuzz fuzz-short demo bench-compare chaos
 
 help: ## show these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -22,11 +25,12 @@ build: ## compile the library and the command-line tool
 
 install-prefix: build ## install library, headers and program into target/prefix, for tests of C, C++, Go and Java
 	cmake --log-level=WARNING -S . -B target/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	cmake --build target/cmake
+	cmake --build target/cmake --target arrowredis_stripped
 	cmake --install target/cmake --prefix target/prefix >target/cmake/install.log
 
-header: ## make include/arrowredis.h again from src/ffi/
+header: build ## make include/arrowredis.h and the list of its symbols again from src/ffi/
 	ARROWREDIS_UPDATE=1 cargo test $(CARGO_FLAGS) --test it header
+	ARROWREDIS_UPDATE=1 tests/capi/check-library target/release/libarrowredis.so
 
 check: setup check-go ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
@@ -40,10 +44,24 @@ check-go: install-prefix
 	@unformatted=$$(gofmt -l $(GO_MODULES)); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	@for module in $(GO_MODULES); do (set -x; cd $$module && $(GO) vet ./...) || exit 1; done
 
-test: setup build test-rust test-go fuzz-short ## everything: Rust and Go tests with real servers, then a short run of every fuzz target
+test: setup build test-rust test-c test-go fuzz-short ## everything: Rust, C, C++ and Go tests with real servers, then a short run of every fuzz target
 
 test-rust: setup ## the Rust tests alone
 	cargo test $(CARGO_FLAGS) --no-fail-fast
+
+test-c: setup install-prefix ## the tests of C and C++ alone, a part of them under valgrind and AddressSanitizer, too
+	cmake --log-level=WARNING -S . -B target/cmake -DARROWREDIS_BUILD_TESTS=ON
+	cmake --build target/cmake
+	cd target/cmake && ctest --no-tests=error --output-on-failure -j2
+	scripts/test-memory valgrind -R '$(MEMORY_SHORT)'
+	scripts/test-memory asan -R '$(MEMORY_SHORT)'
+
+test-valgrind: setup ## all tests of C and C++ under valgrind
+	scripts/test-memory valgrind
+
+asan: setup ## the same under AddressSanitizer, then with the Rust code instrumented, too
+	scripts/test-memory asan
+	scripts/test-memory asan-rust
 
 test-go: setup install-prefix ## the tests of the Go package and examples alone, with the race detector
 	@status=0; for module in $(GO_MODULES); do \

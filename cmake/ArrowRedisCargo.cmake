@@ -28,16 +28,23 @@ else()
     set(soname "${shared_name}.${ARROWREDIS_ABI_VERSION}")
 endif()
 
-set(cargo_shared "${ARROWREDIS_CARGO_TARGET_DIR}/release/${shared_name}")
-set(cargo_static "${ARROWREDIS_CARGO_TARGET_DIR}/release/${static_name}")
-set(cargo_program "${ARROWREDIS_CARGO_TARGET_DIR}/release/arrowredis${CMAKE_EXECUTABLE_SUFFIX}")
-
 # Cargo knows what has changed: it is always asked.
-add_custom_target(arrowredis_cargo ALL
-    COMMAND "${CARGO}" build ${cargo_flags} --target-dir "${ARROWREDIS_CARGO_TARGET_DIR}"
-    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
-    BYPRODUCTS "${cargo_shared}" "${cargo_static}" "${cargo_program}"
-    USES_TERMINAL VERBATIM)
+set(ARROWREDIS_PREBUILT_DIR "" CACHE PATH "Where cargo has left a library that is not to be built here")
+if(ARROWREDIS_PREBUILT_DIR)
+    set(cargo_output "${ARROWREDIS_PREBUILT_DIR}")
+    add_custom_target(arrowredis_cargo)
+else()
+    set(cargo_output "${ARROWREDIS_CARGO_TARGET_DIR}/release")
+    add_custom_target(arrowredis_cargo ALL
+        COMMAND "${CARGO}" build ${cargo_flags} --target-dir "${ARROWREDIS_CARGO_TARGET_DIR}"
+        WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+        BYPRODUCTS "${cargo_output}/${shared_name}" "${cargo_output}/${static_name}"
+            "${cargo_output}/arrowredis${CMAKE_EXECUTABLE_SUFFIX}"
+        USES_TERMINAL VERBATIM)
+endif()
+set(cargo_shared "${cargo_output}/${shared_name}")
+set(cargo_static "${cargo_output}/${static_name}")
+set(cargo_program "${cargo_output}/arrowredis${CMAKE_EXECUTABLE_SUFFIX}")
 
 # What is built here runs with debug information: the names that the loader wants lead to cargo's own files.
 set(link_dir "${CMAKE_CURRENT_BINARY_DIR}/lib")

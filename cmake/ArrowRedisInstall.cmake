@@ -29,6 +29,7 @@ install(PROGRAMS "${stripped_dir}/${versioned_name}" "${stripped_dir}/${soname}"
 install(FILES "${stripped_dir}/${shared_name}" "${stripped_dir}/${static_name}" TYPE LIB COMPONENT development)
 install(FILES LICENSE CHANGELOG.md TYPE DOC COMPONENT runtime)
 install(FILES include/arrowredis.h TYPE INCLUDE COMPONENT development)
+install(DIRECTORY bindings/cpp/include/ TYPE INCLUDE COMPONENT development)
 
 # pkg-config: from the .pc file to the root of the installation.
 file(RELATIVE_PATH pc_to_prefix "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
