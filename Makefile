@@ -11,7 +11,7 @@ MEMORY_SHORT := capi_(planted|abi_1|verify)|cpp_17.(memory|the_program|moved)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build install-prefix header check check-go test test-rust test-c test-go test-valgrind asan
+.PHONY: help setup build install-prefix header check check-go test test-rust test-c test-go test-valgrind test-mutants asan
 .PHONY: fuzz fuzz-short demo bench-compare chaos
 
 help: ## show these lines
@@ -36,6 +36,7 @@ check: setup check-go ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	scripts/check-dependencies
+	scripts/test-mutants --check
 	$(PYTHON) -m ruff check $(PYTHON_SOURCES)
 	$(PYTHON) -m ruff format --check $(PYTHON_SOURCES)
 	shellcheck --external-sources $$(scripts/shell-scripts)
@@ -58,6 +59,9 @@ test-c: setup install-prefix ## the tests of C and C++ alone, a part of them und
 
 test-valgrind: setup ## all tests of C and C++ under valgrind
 	scripts/test-memory valgrind
+
+test-mutants: setup ## break each rule of the C header by a patch: the test that the patch names must fail
+	scripts/test-mutants
 
 asan: setup ## the same under AddressSanitizer, then with the Rust code instrumented, too
 	scripts/test-memory asan

@@ -1,4 +1,5 @@
 /* Reading: batch by batch, as streams, on every store; what is exported, and how long it lives. */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -181,6 +182,70 @@ static void offsets_are_cut_off(void) {
   arrowredis_store_free(store);
 }
 
+/* The bytes of the only chunk of partition 0 in a directory store. */
+static char *chunk_bytes(const char *folder, size_t *size) {
+  char path[1024];
+  DIR *entries = opendir(folder);
+  CHECK(entries);
+  path[0] = 0;
+  for (struct dirent *entry; (entry = readdir(entries));) {
+    if (strstr(entry->d_name, "part=00000}:batch=00000")) snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+  }
+  closedir(entries);
+  FILE *file = fopen(path, "r");
+  CHECK(file && fseek(file, 0, SEEK_END) == 0);
+  *size = (size_t)ftell(file);
+  rewind(file);
+  char *bytes = malloc(*size);
+  CHECK(fread(bytes, 1, *size, file) == *size);
+  fclose(file);
+  return bytes;
+}
+
+/* The columns of an uncompressed chunk lie as far from each other as they do in the payload: they are in the block
+ * that was received, where no copy would have put them. */
+static void check_places(const char *url, const char *payload, size_t size) {
+  enum { ROWS = 20000 };
+  static const struct { int column, width; } fixed[] = {{0, 8}, {1, 4}, {2, 4}, {3, 8}, {4, 4}, {6, 8}, {7, 16}};
+  arrowredis_store *store = open_store(url);
+  publish(store, "z", "partitions=1;batches=1;rows=20000", "compression=none;overwrite=on");
+  arrowredis_dataset *dataset = open_dataset(store, "z");
+  arrowredis_reader *reader = start_read(dataset, "");
+  struct ArrowArray array;
+  CHECK(next_batch(reader, &array, NULL, NULL));
+  CHECK_INT(array.length, ROWS);
+  const char *first = (const char *)array.children[0]->buffers[1];
+  const char *in_payload = (const char *)memmem(payload, size, first, ROWS * 8);
+  CHECK(in_payload);
+  for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+    const char *values = (const char *)array.children[fixed[i].column]->buffers[1];
+    ptrdiff_t place = in_payload - payload + (values - first);
+    size_t bytes = (size_t)fixed[i].width * ROWS;
+    CHECK(place > 0 && (size_t)place + bytes <= size);
+    CHECK(memcmp(payload + place, values, bytes) == 0);
+  }
+  array.release(&array);
+  arrowredis_reader_free(reader);
+  arrowredis_dataset_free(dataset);
+  arrowredis_store_free(store);
+}
+
+static void uncompressed_columns_are_not_copied(void) {
+  const char *url = file_url(), *folder = url + strlen("file://");
+  arrowredis_store *store = open_store(url);
+  publish(store, "z", "partitions=1;batches=1;rows=20000", "compression=none");
+  arrowredis_store_free(store);
+  size_t size = 0;
+  char *payload = chunk_bytes(folder, &size);
+  struct server server;
+  server_start(&server, NULL);
+  check_places(url, payload, size);
+  check_places("memory://places", payload, size);
+  check_places(server.url, payload, size);
+  server_stop(&server);
+  free(payload);
+}
+
 static void a_file(void) {
   const char *path = scratch_path("f.arrow");
   arrowredis_options *shape = make_options(ARROWREDIS_OPTIONS_GENERATE, SHAPE);
@@ -360,6 +425,7 @@ int main(int argc, char **argv) {
       {"listing_and_server_info", listing_and_server_info},
       {"what_is_exported_is_laid_out_well", what_is_exported_is_laid_out_well},
       {"offsets_are_cut_off", offsets_are_cut_off},
+      {"uncompressed_columns_are_not_copied", uncompressed_columns_are_not_copied},
       {"a_file", a_file},
       {"the_chunk_listing_is_a_stream", the_chunk_listing_is_a_stream},
       {"a_stream_released_twice", a_stream_released_twice},
