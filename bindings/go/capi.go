@@ -352,6 +352,30 @@ func datasetChunks(dataset *cDataset, out *cdata.CArrowArrayStream) error {
 	return check(C.arrowredis_dataset_chunks(dataset, (*cStream)(unsafe.Pointer(out)), &failure), &failure)
 }
 
+func datasetCheck(dataset *cDataset, context *cContext) (uint64, error) {
+	var failure *C.arrowredis_error
+	var broken C.uint64_t
+	err := check(C.arrowredis_dataset_check(dataset, context, &broken, nil, &failure), &failure)
+	return uint64(broken), err
+}
+
+func collectGarbage(store *cStore, start string, context *cContext) (GarbageReport, error) {
+	var failure *C.arrowredis_error
+	var r C.arrowredis_garbage_report
+	s, sn := text(start)
+	code := C.arrowredis_collect_garbage(store, s, sn, context, &r, C.sizeof_arrowredis_garbage_report, nil, &failure)
+	if err := check(code, &failure); err != nil {
+		return GarbageReport{}, err
+	}
+	return GarbageReport{
+		Datasets:        uint64(r.datasets),
+		DeadUploads:     uint64(r.dead_uploads),
+		Chunks:          uint64(r.chunks),
+		VersionsInGrace: uint64(r.versions_in_grace),
+		InUse:           uint64(r.in_use),
+	}, nil
+}
+
 func datasetFree(dataset *cDataset) { C.arrowredis_dataset_free(dataset) }
 
 func datasetDelete(store *cStore, prefix string, context *cContext) (uint64, error) {
@@ -386,6 +410,8 @@ func datasetList(store *cStore, start string, context *cContext) ([]DatasetSumma
 			Chunks:       uint64(f.chunks),
 			Rows:         int64(f.rows),
 			PayloadBytes: int64(f.payload_bytes),
+
+			UnlistedChunks: uint64(f.unlisted_chunks),
 		}
 	}
 	return found, nil
@@ -489,6 +515,8 @@ func splitReportOf(r *C.arrowredis_split_report, m *C.arrowredis_metrics) SplitR
 		Chunks:       uint64(r.chunks),
 		ChunksCopied: uint64(r.chunks_copied),
 		Metrics:      metricsOf(m),
+
+		ReplacedUploadID: C.GoString(&r.replaced_upload_id[0]),
 	}
 }
 

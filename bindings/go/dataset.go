@@ -134,6 +134,17 @@ func (d *Dataset) Chunks() (array.RecordReader, error) {
 	return reader.(array.RecordReader), nil
 }
 
+// Check tells how many chunks the store does not hold any more as they were published, without reading any. It fails
+// with [ErrInvalidArgument] for a dataset without a manifest.
+func (d *Dataset) Check(ctx context.Context) (broken uint64, err error) {
+	dataset, err := d.native.use()
+	if err != nil {
+		return 0, err
+	}
+	defer d.native.done()
+	return run(ctx, func(native *cContext) (uint64, error) { return datasetCheck(dataset, native) })
+}
+
 // Read starts reading the dataset. Options may be nil. The context bounds the whole read, until the reader is at its
 // end or released. The caller releases or closes the reader, and may close the dataset before.
 func (d *Dataset) Read(ctx context.Context, options *ReadOptions) (*Reader, error) {

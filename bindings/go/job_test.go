@@ -139,6 +139,25 @@ func TestListDeleteAndPing(t *testing.T) {
 	})
 }
 
+func TestCheckAndCollectGarbage(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, url string) {
+		store := openStore(t, url)
+		dataset := generated(t, store, "c:1")
+		if broken, err := dataset.Check(t.Context()); err != nil || broken != 0 {
+			t.Fatal(broken, err)
+		}
+		if report, err := store.CollectGarbage(t.Context(), ""); err != nil || report != (arrowredis.GarbageReport{}) {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		if _, err := store.Delete(t.Context(), "c:1"); err != nil {
+			t.Fatal(err)
+		}
+		if broken, err := dataset.Check(t.Context()); err != nil || broken != 6 {
+			t.Fatal(broken, err)
+		}
+	})
+}
+
 func TestDatasetWithoutManifest(t *testing.T) {
 	store := openStore(t, "memory://without-manifest")
 	generated(t, store, "demo")

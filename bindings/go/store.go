@@ -142,6 +142,8 @@ type DatasetSummary struct {
 	Rows int64
 	// PayloadBytes of all chunks; -1 without a manifest.
 	PayloadBytes int64
+	// UnlistedChunks under this name are of replaced versions in their grace period, and of uploads under way or dead.
+	UnlistedChunks uint64
 }
 
 // List lists the datasets whose names begin with start, all if it is empty, in the order of their names.
@@ -165,6 +167,31 @@ func (s *Store) Delete(ctx context.Context, prefix string) (chunks uint64, err e
 	return run(ctx, func(native *cContext) (uint64, error) { return datasetDelete(store, prefix, native) })
 }
 
+// GarbageReport is what collecting garbage came to.
+type GarbageReport struct {
+	// Datasets under whose names dead uploads were found.
+	Datasets uint64
+	// DeadUploads that had died unpublished, as far as they were on record.
+	DeadUploads uint64
+	// Chunks that were deleted.
+	Chunks uint64
+	// VersionsInGrace stay until their grace period is over.
+	VersionsInGrace uint64
+	// InUse are names that a writer is at, or may be: left alone.
+	InUse uint64
+}
+
+// CollectGarbage removes the chunks of uploads that died unpublished to datasets whose names begin with start, all if
+// it is empty, and nothing else. A dead writer's lease ends by itself within 30 s; until then its dataset is in use.
+func (s *Store) CollectGarbage(ctx context.Context, start string) (GarbageReport, error) {
+	store, err := s.native.use()
+	if err != nil {
+		return GarbageReport{}, err
+	}
+	defer s.native.done()
+	return run(ctx, func(native *cContext) (GarbageReport, error) { return collectGarbage(store, start, native) })
+}
+
 // SplitReport is what writing a dataset came to.
 type SplitReport struct {
 	// UploadID of what was published: 32 hexadecimal digits.
@@ -177,6 +204,8 @@ type SplitReport struct {
 	ChunksCopied uint64
 	// Metrics of the operation.
 	Metrics Metrics
+	// ReplacedUploadID is the upload that was replaced; empty if there was none.
+	ReplacedUploadID string
 }
 
 // SplitFile writes an IPC file to the store as a dataset, and publishes it last: readers see all of it or nothing. It
