@@ -98,6 +98,38 @@ public final class Dataset implements AutoCloseable {
         return stream;
     }
 
+    /**
+     * Looks whether the store still holds every chunk in its size, without reading any.
+     *
+     * @param context bounds
+     * @return how many chunks are missing or of another size
+     * @throws ArrowRedisException INVALID_ARGUMENT for a dataset that was opened without a manifest; what the store reports
+     */
+    public long check(Context context) {
+        return check(context, 0);
+    }
+
+    /**
+     * Looks whether the store still holds every chunk in its size, and lists those that it does not: their partition,
+     * batch, key, size as published and size as stored, null where the chunk is missing.
+     *
+     * @param context bounds
+     * @param chunks the address of an {@code ArrowArrayStream} for the list; 0 for none
+     * @return how many chunks are missing or of another size
+     * @throws ArrowRedisException INVALID_ARGUMENT for a dataset that was opened without a manifest; what the store reports
+     */
+    public long check(Context context, long chunks) {
+        return call(
+                context,
+                bounds -> handle.use(dataset -> {
+                    try (Scratch scratch = new Scratch()) {
+                        Scratch.Place broken = scratch.place(1);
+                        Native.check(CFunction.DATASET_CHECK, dataset, bounds, broken.address(), chunks);
+                        return broken.value();
+                    }
+                }));
+    }
+
     /** {@return a reader of everything} */
     public Reader read() {
         return read(new ReadOptions());

@@ -13,6 +13,8 @@ import io.arrowredis.internal.Scratch;
  * @param chunks chunks
  * @param rows rows; -1 without a manifest
  * @param payloadBytes bytes of all payloads; -1 without a manifest
+ * @param unlistedChunks chunks under this name that the manifest does not list: of replaced versions in their grace
+ *     period, and of uploads that are under way or dead
  */
 public record DatasetSummary(
         String prefix,
@@ -22,8 +24,9 @@ public record DatasetSummary(
         long partitions,
         long chunks,
         long rows,
-        long payloadBytes) {
-    static final int FIELDS = 8;
+        long payloadBytes,
+        long unlistedChunks) {
+    static final int FIELDS = 9;
 
     static DatasetSummary from(Scratch.Place fields) {
         return new DatasetSummary(
@@ -31,6 +34,7 @@ public record DatasetSummary(
                 fields.text(),
                 fields.text(),
                 fields.flag(),
+                fields.number(),
                 fields.number(),
                 fields.number(),
                 fields.number(),

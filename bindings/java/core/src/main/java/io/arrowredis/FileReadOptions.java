@@ -28,6 +28,17 @@ public final class FileReadOptions extends Options<FileReadOptions> {
     }
 
     /**
+     * Conditions on columns that the rows must meet, such as {@code id64 >= 100 AND name IN ('a', 'b')}; all rows unless
+     * given.
+     *
+     * @param value the conditions
+     * @return this
+     */
+    public FileReadOptions where(String value) {
+        return set("where", value);
+    }
+
+    /**
      * The column that says to which partition a row belongs, for files of other writers. Default: {@code partition}.
      *
      * @param value the text

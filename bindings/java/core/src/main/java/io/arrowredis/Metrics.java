@@ -19,6 +19,8 @@ import io.arrowredis.internal.Scratch;
  * @param payloadMbPerSecond payload MB a second over the whole operation
  * @param decodedMbPerSecond decoded MB a second over the whole operation
  * @param rowsPerSecond rows a second over the whole operation
+ * @param chunksPruned chunks that were not touched, since their statistics rule out that a filter keeps any of their rows
+ * @param bytesPruned bytes that were not fetched because of a filter
  */
 public record Metrics(
         long rows,
@@ -34,9 +36,11 @@ public record Metrics(
         long payloadBytesExpected,
         double payloadMbPerSecond,
         double decodedMbPerSecond,
-        double rowsPerSecond) {
-    static final int FIELDS = 14;
-    static final Metrics NONE = new Metrics(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        double rowsPerSecond,
+        long chunksPruned,
+        long bytesPruned) {
+    static final int FIELDS = 16;
+    static final Metrics NONE = new Metrics(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     static Metrics from(Scratch.Place fields) {
         return new Metrics(
@@ -53,6 +57,8 @@ public record Metrics(
                 fields.number(),
                 fields.fraction(),
                 fields.fraction(),
-                fields.fraction());
+                fields.fraction(),
+                fields.number(),
+                fields.number());
     }
 }

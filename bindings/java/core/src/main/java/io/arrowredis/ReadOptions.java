@@ -28,6 +28,17 @@ public final class ReadOptions extends Options<ReadOptions> {
     }
 
     /**
+     * Conditions on columns that the rows must meet, such as {@code id64 >= 100 AND name IN ('a', 'b')}; all rows unless
+     * given.
+     *
+     * @param value the conditions
+     * @return this
+     */
+    public ReadOptions where(String value) {
+        return set("where", value);
+    }
+
+    /**
      * What to do about a missing chunk. Default: {@code error}.
      *
      * @param value {@code error} or {@code skip}

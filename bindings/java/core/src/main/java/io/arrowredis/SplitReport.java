@@ -9,10 +9,11 @@ import io.arrowredis.internal.Scratch;
  * @param partitions partitions of the dataset
  * @param chunks chunks of the dataset
  * @param chunksCopied chunks that were copied byte for byte rather than encoded anew
+ * @param replacedUploadId the upload that was replaced; empty if there was none
  * @param metrics what it cost
  */
-public record SplitReport(String uploadId, long partitions, long chunks, long chunksCopied, Metrics metrics) {
-    static final int FIELDS = 8;
+public record SplitReport(String uploadId, long partitions, long chunks, long chunksCopied, String replacedUploadId, Metrics metrics) {
+    static final int FIELDS = 13;
     private static final int UPLOAD_ID_BYTES = 40;
 
     static SplitReport from(Scratch.Place fields, Scratch.Place metrics) {
@@ -21,6 +22,7 @@ public record SplitReport(String uploadId, long partitions, long chunks, long ch
                 fields.number(),
                 fields.number(),
                 fields.number(),
+                fields.characters(UPLOAD_ID_BYTES),
                 Metrics.from(metrics));
     }
 }

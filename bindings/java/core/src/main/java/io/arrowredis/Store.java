@@ -360,6 +360,35 @@ public final class Store implements AutoCloseable {
     }
 
     /**
+     * Removes the chunks of uploads that died unpublished, and nothing else: chunks that a manifest lists are never
+     * touched. A dead writer's lease ends by itself within 30 s; until then its dataset counts as in use.
+     *
+     * @param start what the names of the datasets begin with; empty for all
+     * @param context bounds
+     * @return what was removed
+     */
+    public GarbageReport collectGarbage(String start, Context context) {
+        return call(
+                context,
+                bounds -> handle.use(store -> {
+                    try (Scratch scratch = new Scratch()) {
+                        Scratch.Text text = scratch.text(start);
+                        Scratch.Place report = scratch.place(GarbageReport.FIELDS);
+                        Native.check(
+                                CFunction.COLLECT_GARBAGE,
+                                store,
+                                text.address(),
+                                text.length(),
+                                bounds,
+                                report.address(),
+                                report.size(),
+                                0L);
+                        return GarbageReport.from(report);
+                    }
+                }));
+    }
+
+    /**
      * Closes the store. Calls that are under way end first; datasets and readers that were opened from it go on. Does
      * nothing the second time.
      */

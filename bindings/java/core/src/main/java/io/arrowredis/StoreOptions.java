@@ -90,6 +90,36 @@ public final class StoreOptions extends Options<StoreOptions> {
     }
 
     /**
+     * Read chunks from the replicas of a Redis Cluster; what one lacks is read from the master. Default: {@code off}.
+     *
+     * @param value on or off
+     * @return this
+     */
+    public StoreOptions readReplicas(boolean value) {
+        return set("read_replicas", value);
+    }
+
+    /**
+     * The user to log in as, with the password of {@code passwordFile}.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions user(String value) {
+        return set("user", value);
+    }
+
+    /**
+     * A file that holds the password, read again for every connection.
+     *
+     * @param value the text
+     * @return this
+     */
+    public StoreOptions passwordFile(String value) {
+        return set("password_file", value);
+    }
+
+    /**
      * A PEM file with the certificate authorities to trust instead of the system's.
      *
      * @param value the text
@@ -117,5 +147,16 @@ public final class StoreOptions extends Options<StoreOptions> {
      */
     public StoreOptions tlsKeyFile(String value) {
         return set("tls_key_file", value);
+    }
+
+    /**
+     * DANGEROUS: do not check the server's certificate; anybody on the way can then read and change everything. Default:
+     * {@code off}.
+     *
+     * @param value on or off
+     * @return this
+     */
+    public StoreOptions tlsDangerAcceptAnyCertificate(boolean value) {
+        return set("tls_danger_accept_any_certificate", value);
     }
 }

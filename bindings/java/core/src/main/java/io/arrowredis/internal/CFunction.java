@@ -63,6 +63,8 @@ public enum CFunction {
     DATASET_LIST_COUNT(Z, P),
     DATASET_LIST_GET(I, P, Z, P, Z, P),
     DATASET_LIST_FREE(V, P),
+    DATASET_CHECK(I, P, P, P, P, P),
+    COLLECT_GARBAGE(I, P, P, Z, P, P, Z, P, P),
     READ(I, P, P, P, P, P),
     READ_FILE(I, P, Z, P, P, P, P),
     READ_TO_FILE(I, P, P, Z, P, Z, P, P, P, Z, P),

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.arrowredis.DatasetInfo;
 import io.arrowredis.DatasetSummary;
 import io.arrowredis.ErrorCode;
+import io.arrowredis.GarbageReport;
 import io.arrowredis.Metrics;
 import io.arrowredis.Options;
 import io.arrowredis.Partition;
@@ -45,6 +46,7 @@ class HeaderTest {
             "arrowredis_partition", Partition.class,
             "arrowredis_dataset_summary", DatasetSummary.class,
             "arrowredis_split_report", SplitReport.class,
+            "arrowredis_garbage_report", GarbageReport.class,
             "arrowredis_verify_side_fields", VerifyReport.Side.class,
             "arrowredis_column_difference", VerifyReport.ColumnDifference.class);
 
