@@ -15,7 +15,6 @@ public record GarbageReport(long datasets, long deadUploads, long chunks, long v
     static final int FIELDS = 5;
 
     static GarbageReport from(Scratch.Place fields) {
-        return new GarbageReport(
-                fields.number(), fields.number(), fields.number(), fields.number(), fields.number());
+        return new GarbageReport(fields.number(), fields.number(), fields.number(), fields.number(), fields.number());
     }
 }

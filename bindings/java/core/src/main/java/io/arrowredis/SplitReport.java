@@ -12,7 +12,8 @@ import io.arrowredis.internal.Scratch;
  * @param replacedUploadId the upload that was replaced; empty if there was none
  * @param metrics what it cost
  */
-public record SplitReport(String uploadId, long partitions, long chunks, long chunksCopied, String replacedUploadId, Metrics metrics) {
+public record SplitReport(
+        String uploadId, long partitions, long chunks, long chunksCopied, String replacedUploadId, Metrics metrics) {
     static final int FIELDS = 13;
     private static final int UPLOAD_ID_BYTES = 40;
 
