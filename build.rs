@@ -8,5 +8,7 @@ fn main() {
         // The number changes with ARROWREDIS_ABI_VERSION.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libarrowredis.so.1");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    } else if target == "macos" {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libarrowredis.1.dylib");
     }
 }

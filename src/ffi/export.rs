@@ -199,3 +199,31 @@ fn errno(kind: ErrorKind) -> c_int {
         _ => libc::EIO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, BooleanArray, Int32Array, ListArray, RecordBatch};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    /// Importers that ignore offsets (arrow-java) must see the right rows: of bits, of children, and of both.
+    #[test]
+    fn arrays_that_begin_within_their_buffers_are_cut() {
+        let lists = (0..20).map(|i| (i % 3 != 0).then(|| vec![Some(i), None]));
+        let columns: [(&str, ArrayRef); 3] = [
+            ("bits", Arc::new((0..20).map(|i| Some(i % 3 == 0)).collect::<BooleanArray>())),
+            ("numbers", Arc::new((0..20).map(|i| (i % 5 != 0).then_some(i)).collect::<Int32Array>())),
+            ("lists", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),
+        ];
+        let whole = RecordBatch::try_from_iter(columns).unwrap();
+        let part = whole.slice(3, 11);
+        assert_ne!(part.column(0).to_data().offset(), 0, "the case that this test is for");
+        let cut = without_offsets(StructArray::from(part.clone()).into_data()).unwrap();
+        assert!(cut.offset() == 0 && cut.child_data().iter().all(|child| child.offset() == 0));
+        assert_eq!(RecordBatch::from(StructArray::from(cut)), part);
+        let untouched = StructArray::from(whole).into_data();
+        let same = without_offsets(untouched.clone()).unwrap();
+        assert_eq!(same.child_data()[1].buffers()[0].as_ptr(), untouched.child_data()[1].buffers()[0].as_ptr());
+    }
+}
