@@ -173,6 +173,9 @@ struct ArrowArrayStream {
 // Settings of the whole process.
 #define ARROWREDIS_OPTIONS_RUNTIME 7
 
+// Options of files on S3: how their server is reached.
+#define ARROWREDIS_OPTIONS_S3 8
+
 // No records.
 #define ARROWREDIS_LOG_OFF 0
 
@@ -775,10 +778,16 @@ int32_t arrowredis_read(const struct arrowredis_dataset *dataset,
 
 // Starts reading an IPC file. `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL for everything.
 //
+// `path` is that of a local file, or the URL of a file on S3, `s3://BUCKET/KEY`. Wherever a function takes the path
+// of an IPC file to read, such a URL will do. Options of kind `ARROWREDIS_OPTIONS_S3` stand in the URL's query, as in
+// `s3://BUCKET/KEY?aws_region=eu-west-1&endpoint_url=http%3A%2F%2Flocalhost%3A9000`; what is not given comes from the
+// environment and the profile, as AWS's own tools have it. Special characters are percent-encoded.
+//
 // The caller owns `*out`. Only the wanted partitions are touched. Of a mapped file (option `mmap`), uncompressed
 // columns are handed out where they lie: the file must not change while its arrays are alive, and one that is cut
 // short raises SIGBUS. Errors: NOT_FOUND for a file, partition or column that does not exist; CORRUPT and
-// UNSUPPORTED for a file that cannot be read.
+// UNSUPPORTED for a file that cannot be read; CONFLICT for an object on S3 that was replaced while it was read; what
+// its server reports.
 int32_t arrowredis_read_file(const char *path,
                              size_t path_length,
                              const struct arrowredis_options *options,
@@ -957,7 +966,7 @@ int32_t arrowredis_verify_dataset(const struct arrowredis_dataset *dataset,
                                   struct arrowredis_verify_side **out,
                                   struct arrowredis_error **err);
 
-// An IPC file as a side; `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL. The caller owns `*out`.
+// An IPC file, local or on S3, as a side; `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL. The caller owns `*out`.
 //
 // Errors: as `arrowredis_read_file`.
 int32_t arrowredis_verify_file(const char *path,
@@ -1033,6 +1042,24 @@ int32_t arrowredis_verify_report_metrics(const struct arrowredis_verify_report *
 
 // Frees a report. NULL does nothing.
 void arrowredis_verify_report_free(struct arrowredis_verify_report *report);
+
+// Uploads a local file, of whatever kind, to S3 by the URL `s3://BUCKET/KEY`, replacing what is there.
+//
+// `options` are of kind `ARROWREDIS_OPTIONS_S3`, or NULL; the URL's query has precedence over them. A large file is
+// sent in parts, several at once. The object is there when all of it is. Whatever ends the upload early, also its
+// cancel token, removes the parts that were sent before the call returns. `metrics` may be NULL; `metrics_size` is
+// `sizeof(arrowredis_metrics)`; a chunk is one part. Errors: INVALID_ARGUMENT for a URL or option that cannot be
+// used; NOT_FOUND for a file or bucket that does not exist; PERMISSION_DENIED, UNAVAILABLE and what else the server
+// reports.
+int32_t arrowredis_upload_file(const char *path,
+                               size_t path_length,
+                               const char *url,
+                               size_t url_length,
+                               const struct arrowredis_options *options,
+                               const struct arrowredis_context *context,
+                               struct arrowredis_metrics *metrics,
+                               size_t metrics_size,
+                               struct arrowredis_error **err);
 
 // Has records of a level (`ARROWREDIS_LOG_…`) and above go to a callback of the process; NULL, or level 0, ends that.
 //

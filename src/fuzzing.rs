@@ -20,6 +20,7 @@ use crate::ipc_file::{IpcFile, PartitionBy};
 use crate::ipc_stream::StreamInput;
 use crate::manifest::{self, ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
 use crate::partition::{self, PartitionValue, Selection};
+use crate::runtime::Context;
 use crate::statistics::{batch_statistics, statistics_columns};
 
 /// Small, so that an input that declares more than it holds costs little time.
@@ -104,13 +105,15 @@ pub fn manifest(bytes: &[u8]) {
 
 /// An IPC file: opened, every batch decoded, read by its partition column, copied into chunks.
 pub fn ipc_file(bytes: &[u8]) {
-    let Some(file) = accepted(IpcFile::from_buffer("input", buffer(bytes))) else { return };
+    let Some(file) = accepted(IpcFile::from_buffer("input", buffer(bytes))).map(Arc::new) else { return };
     // A few bytes of footer can name the same message a million times: each is looked at alike.
     let batches = file.batch_count().min(MOST_BATCHES);
     for position in 0..batches {
-        let Some(frames) = accepted(file.frames(position)) else { continue };
-        copied(&frames);
-        if let Some(decoded) = accepted(file.decode(position, &frames.batch, None)) {
+        let bytes = file.bytes().at_hand(&file.block(position).range()).expect("blocks lie within the file");
+        let Some(frame) = accepted(file.batch_frame(position, &bytes)) else { continue };
+        copied(&file.frames(frame.clone()));
+        let body = Body::whole(frame.body.clone());
+        if let Some(decoded) = accepted(file.decode(position, &frame, &body, None)) {
             check_batch(&decoded.batch);
         }
     }
@@ -118,9 +121,9 @@ pub fn ipc_file(bytes: &[u8]) {
         return;
     }
     for field in file.schema().fields() {
-        let by = PartitionBy { column: field.name(), batches: None };
-        if let Ok(selected) = file.select(&Selection::All, &by) {
-            assert_eq!(selected.len(), file.batch_count());
+        let by = PartitionBy { column: field.name().clone(), batches: None };
+        if let Ok(selected) = file.select(&Selection::All, &by, &Context::new()) {
+            assert_eq!(selected.batches.len(), file.batch_count());
         }
     }
 }

@@ -100,6 +100,7 @@ mod export;
 mod garbage;
 mod read;
 mod split;
+mod upload;
 mod verify;
 
 // What bounds, measures and overlaps the work.
@@ -107,8 +108,6 @@ mod memory;
 mod metrics;
 mod parallel;
 mod pipeline;
-// Joining and waiting for single parts is for files.
-#[cfg_attr(not(test), allow(dead_code))]
 mod ranges;
 mod runtime;
 mod telemetry;
@@ -138,11 +137,11 @@ struct Readme;
 pub use codec::Codec;
 pub use dataset::{BrokenChunk, Dataset, DatasetSummary, NodeSummary, delete_dataset, list_datasets};
 pub use error::{Error, ErrorKind, Result};
-pub use export::{WriteReport, read_to_file, read_to_stream};
+pub use export::{WriteReport, read_file_to_file, read_file_to_stream, read_to_file, read_to_stream};
 pub use filter::{Comparison, Condition, Filter, Literal, Predicate};
 pub use garbage::{CollectedDataset, GarbageReport, collect_garbage};
 pub use generate::{GenerateOptions, GeneratedReader, Generator, generate_file, generate_to_stream};
-pub use ipc_file::IpcFile;
+pub use ipc_file::{FileOptions, IpcFile};
 pub use ipc_stream::IpcStreamReader;
 pub use manifest::{ChunkSummary, FORMAT_VERSION, Manifest};
 pub use metrics::{MB, Metrics, Progress};
@@ -153,6 +152,7 @@ pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
 pub use telemetry::{METRICS, MetricSpec, metrics_text};
+pub use upload::{UploadReport, upload_file};
 pub use verify::{
     BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyDataset, VerifyFile, VerifyOptions,
     VerifyReport, VerifySide, VerifyStream, verify,

@@ -213,6 +213,41 @@ impl OptionValue for String {
     }
 }
 
+/// A text that nobody may see: neither `Debug` nor [`OptionValue::show`] shows it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself.
+    #[cfg(any(feature = "s3", test))]
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl OptionValue for Secret {
+    const TYPE: &'static str = "string";
+
+    fn parse(text: &str) -> std::result::Result<Self, String> {
+        Ok(Secret::new(text))
+    }
+
+    fn show(&self) -> String {
+        "***".to_string()
+    }
+}
+
 /// A comma-separated list.
 impl OptionValue for Vec<String> {
     const TYPE: &'static str = "list";

@@ -21,8 +21,11 @@ pub(crate) struct RangeRules {
 }
 
 impl RangeRules {
-    /// For files, local or on S3.
-    pub(crate) const FILE: RangeRules = RangeRules { gap_bytes: 64 << 10, part_bytes: 8 << 20 };
+    /// For local files, where a read costs little: the decoder is fed early.
+    pub(crate) const LOCAL_FILE: RangeRules = RangeRules { gap_bytes: 16 << 10, part_bytes: 4 << 20 };
+    /// For objects on S3, where a request takes milliseconds.
+    #[cfg(feature = "s3")]
+    pub(crate) const OBJECT: RangeRules = RangeRules { gap_bytes: 32 << 10, part_bytes: 8 << 20 };
 }
 
 /// Some of the bytes of a wanted part: in which read they are, and where in it.
@@ -98,11 +101,6 @@ impl RangePlan {
     pub(crate) fn pieces(&self, part: usize) -> &[Piece] {
         let start = part.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.pieces[start..self.ends[part]]
-    }
-
-    /// How many reads must be complete, counted from the first, for these parts to be there.
-    pub(crate) fn reads_needed(&self, parts: Range<usize>) -> usize {
-        parts.flat_map(|part| self.pieces(part)).map(|piece| piece.read + 1).max().unwrap_or(0)
     }
 
     /// The bytes of a wanted part out of what was read: a slice of it, or a copy if several reads hold them.
@@ -210,16 +208,15 @@ mod tests {
         assert_eq!(plan.reads(), [500..520, 0..10]);
         assert_eq!(plan.pieces(0), [Piece { read: 0, range: 0..10 }]);
         assert_eq!(plan.pieces(2), [Piece { read: 0, range: 5..20 }]);
-        assert_eq!([0..1, 1..2, 2..3, 0..3, 0..0].map(|parts| plan.reads_needed(parts)), [1, 2, 1, 2, 0]);
         assert_eq!(plan.read_bytes(), 30);
     }
 
     #[test]
     fn nothing_is_read_for_nothing() {
-        let plan = RangePlan::new(&[7..7, 1000..1000], 1000, RangeRules::FILE).unwrap();
+        let plan = RangePlan::new(&[7..7, 1000..1000], 1000, RangeRules::LOCAL_FILE).unwrap();
         assert_eq!((plan.reads(), plan.pieces(0), plan.pieces(1)), (&[][..], &[][..], &[][..]));
         assert!(plan.bytes(0, |_| None).unwrap().is_empty());
-        assert_eq!(RangePlan::new(&[], 0, RangeRules::FILE).unwrap(), RangePlan::default());
+        assert_eq!(RangePlan::new(&[], 0, RangeRules::LOCAL_FILE).unwrap(), RangePlan::default());
     }
 
     #[test]
@@ -227,10 +224,10 @@ mod tests {
         #[expect(clippy::reversed_empty_ranges, reason = "as hostile bytes may declare it")]
         let cases = [0..1001, 1001..1001, 30..20, u64::MAX - 1..u64::MAX, 0..u64::MAX];
         for outside in cases {
-            let error = RangePlan::new(&[0..1, outside], 1000, RangeRules::FILE).unwrap_err();
+            let error = RangePlan::new(&[0..1, outside], 1000, RangeRules::LOCAL_FILE).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
         }
-        let plan = RangePlan::new(&[Range { start: 10, end: 20 }], 1000, RangeRules::FILE).unwrap();
+        let plan = RangePlan::new(&[Range { start: 10, end: 20 }], 1000, RangeRules::LOCAL_FILE).unwrap();
         for fetched in [None, Some(Buffer::from(vec![0u8; 9]))] {
             let error = plan.bytes(0, |_| fetched.as_ref()).unwrap_err();
             let there = fetched.map_or(0, |bytes| bytes.len());

@@ -47,6 +47,7 @@ const (
 	kindGenerate = C.ARROWREDIS_OPTIONS_GENERATE
 	kindVerify   = C.ARROWREDIS_OPTIONS_VERIFY
 	kindRuntime  = C.ARROWREDIS_OPTIONS_RUNTIME
+	kindS3       = C.ARROWREDIS_OPTIONS_S3
 
 	logOff   = C.ARROWREDIS_LOG_OFF
 	logError = C.ARROWREDIS_LOG_ERROR
@@ -504,6 +505,18 @@ func generate(options *cOptions, context *cContext) (out *cReader, err error) {
 	var failure *C.arrowredis_error
 	err = check(C.arrowredis_generate(options, context, &out, &failure), &failure)
 	return out, err
+}
+
+// Uploads.
+
+func uploadFile(path, url string, options *cOptions, context *cContext) (Metrics, error) {
+	var failure *C.arrowredis_error
+	var m C.arrowredis_metrics
+	p, pn := text(path)
+	u, un := text(url)
+	code := C.arrowredis_upload_file(p, pn, u, un, options, context, &m, C.sizeof_arrowredis_metrics, &failure)
+	err := check(code, &failure)
+	return metricsOf(&m), err
 }
 
 // Splits and writers.

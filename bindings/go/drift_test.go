@@ -118,6 +118,7 @@ func allOptions() map[int32]reflect.Type {
 		kindGenerate: reflect.TypeFor[GenerateOptions](),
 		kindVerify:   reflect.TypeFor[VerifyOptions](),
 		kindRuntime:  reflect.TypeFor[RuntimeOptions](),
+		kindS3:       reflect.TypeFor[S3Options](),
 	}
 }
 

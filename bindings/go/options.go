@@ -86,9 +86,9 @@ type FileReadOptions struct {
 	PartitionColumn string `option:"partition_column"`
 	// Batches per partition, for files without a partition column.
 	Batches int `option:"batches"`
-	// Concurrency is the batches decoded at once at the most; 0 means tuned.
+	// Concurrency is the reads in flight at the most; 0 means tuned.
 	Concurrency int `option:"concurrency"`
-	// MaxInflightBytes in flight at the most; 32 MiB unless set. The process's budget may allow less.
+	// MaxInflightBytes in flight at the most; 32 MiB unless set, 64 MiB on S3. The process's budget may allow less.
 	MaxInflightBytes uint64 `option:"max_inflight_bytes"`
 	// MMap maps the file instead of reading it. It must not change while its arrays are alive, and one that is cut
 	// short ends the process with SIGBUS.
@@ -124,6 +124,40 @@ type SplitOptions struct {
 	Pipeline int `option:"pipeline"`
 	// MaxInflightBytes in flight at the most. The process's budget may allow less.
 	MaxInflightBytes uint64 `option:"max_inflight_bytes"`
+}
+
+// S3Options say how S3 is reached. Each can also stand in the query of a URL, under the name of its tag:
+// s3://bucket/key?aws_region=eu-west-1.
+type S3Options struct {
+	// EndpointURL is the address of a server that is not that of AWS, such as http://localhost:9000. Unless set: the
+	// environment's AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, or the profile.
+	EndpointURL string `option:"endpoint_url"`
+	// AWSRegion is the bucket's region. Unless set: the environment's AWS_REGION, the profile's, or us-east-1.
+	AWSRegion string `option:"aws_region"`
+	// AWSAccessKey is the id of the access key. Unless set: AWS's usual chain of environment, profile, container and
+	// instance.
+	AWSAccessKey string `option:"aws_access_key"`
+	// AWSSecretKey is the secret access key that belongs to it.
+	AWSSecretKey string `option:"aws_secret_key"`
+	// AWSSessionToken of temporary keys.
+	AWSSessionToken string `option:"aws_session_token"`
+	// PathStyle is whether the bucket stands in the path rather than in the host's name: "on", "off", or "auto", where an
+	// endpoint is given.
+	PathStyle string `option:"path_style"`
+	// PartBytes of one request at the most; 8 MiB unless set. Uploads take 5 MiB or more.
+	PartBytes uint64 `option:"part_bytes"`
+	// Concurrency is the requests in flight at the most; 0 means tuned.
+	Concurrency int `option:"concurrency"`
+	// ConnectTimeout is the time to connect, TLS handshake included; 5 s unless set.
+	ConnectTimeout time.Duration `option:"connect_timeout"`
+	// Timeout of one request, from sending it to the last byte of its reply; 30 s unless set.
+	Timeout time.Duration `option:"timeout"`
+	// MaxRetries is how often a request is repeated after a failure that can pass; 3 unless set.
+	MaxRetries *int `option:"max_retries"`
+	// RetryBaseDelay is the first delay before a repeat; it doubles each time and is jittered; 200 ms unless set.
+	RetryBaseDelay time.Duration `option:"retry_base_delay"`
+	// TLSCAFile is a PEM file with the certificate authorities to trust instead of the system's.
+	TLSCAFile string `option:"tls_ca_file"`
 }
 
 // GenerateOptions say what dataset to generate.

@@ -66,7 +66,7 @@ impl DecodeLimit {
 /// The body of a message, or as much of it as was fetched.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
-    /// Runs of bytes and where they start in the body.
+    /// Runs of bytes and where they start in the body, in that order.
     segments: Vec<(u64, Buffer)>,
     len: u64,
 }
@@ -78,7 +78,8 @@ impl Body {
     }
 
     /// Parts of a body of `len` bytes.
-    pub(crate) fn sparse(segments: Vec<(u64, Buffer)>, len: u64) -> Self {
+    pub(crate) fn sparse(mut segments: Vec<(u64, Buffer)>, len: u64) -> Self {
+        segments.sort_by_key(|(start, _)| *start);
         Body { segments, len }
     }
 
@@ -86,20 +87,19 @@ impl Body {
         if len == 0 {
             return Ok(&[]);
         }
-        self.segments
-            .iter()
-            .find_map(|(start, bytes)| {
-                let from = usize::try_from(offset.checked_sub(*start)?).ok()?;
-                bytes.get(from..)?.get(..usize::try_from(len).ok()?)
-            })
-            .ok_or_else(|| Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len)))
+        let missing = || Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len));
+        let (start, bytes) = &self.segments[self.segment_of(offset, len).ok_or_else(missing)?];
+        // In range: the segment holds all of it.
+        Ok(&bytes[(offset - start) as usize..][..len as usize])
     }
 
     /// Which segment holds a range, if one holds all of it.
     fn segment_of(&self, offset: u64, len: u64) -> Option<usize> {
-        self.segments.iter().position(|(start, bytes)| {
-            offset.checked_sub(*start).is_some_and(|from| from.saturating_add(len) <= bytes.len() as u64)
-        })
+        // They may overlap, but hardly ever do: it is nearly always the last one that starts in time.
+        let candidates = self.segments.partition_point(|(start, _)| *start <= offset);
+        self.segments[..candidates]
+            .iter()
+            .rposition(|(start, bytes)| (offset - start).checked_add(len).is_some_and(|end| end <= bytes.len() as u64))
     }
 
     /// The one segment, where there is just one: arrays can be built over it without a copy.

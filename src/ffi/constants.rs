@@ -52,6 +52,8 @@ pub const ARROWREDIS_OPTIONS_GENERATE: i32 = 5;
 pub const ARROWREDIS_OPTIONS_VERIFY: i32 = 6;
 /// Settings of the whole process.
 pub const ARROWREDIS_OPTIONS_RUNTIME: i32 = 7;
+/// Options of files on S3: how their server is reached.
+pub const ARROWREDIS_OPTIONS_S3: i32 = 8;
 
 /// No records.
 pub const ARROWREDIS_LOG_OFF: i32 = 0;

@@ -21,6 +21,7 @@ mod options;
 mod reader;
 mod split;
 mod store;
+mod upload;
 mod verify;
 mod version;
 mod writer;

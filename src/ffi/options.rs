@@ -6,13 +6,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::error::{Error, Result};
 use crate::ffi::constants::{
     ARROWREDIS_OPTIONS_FILE_READ, ARROWREDIS_OPTIONS_GENERATE, ARROWREDIS_OPTIONS_READ, ARROWREDIS_OPTIONS_RUNTIME,
-    ARROWREDIS_OPTIONS_SPLIT, ARROWREDIS_OPTIONS_STORE, ARROWREDIS_OPTIONS_VERIFY,
+    ARROWREDIS_OPTIONS_S3, ARROWREDIS_OPTIONS_SPLIT, ARROWREDIS_OPTIONS_STORE, ARROWREDIS_OPTIONS_VERIFY,
 };
 use crate::ffi::error::arrowredis_error;
 use crate::ffi::guard::{Growing, Out, OutStruct, Text, borrow, borrow_optional, call, give, handle, release, text};
 use crate::options::{OptionSpec, Options};
 use crate::{
-    FileReadOptions, GenerateOptions, ReadOptions, RuntimeOptions, SplitOptions, VerifyOptions, store::StoreOptions,
+    FileReadOptions, GenerateOptions, ReadOptions, RuntimeOptions, SplitOptions, VerifyOptions,
+    store::{S3Options, StoreOptions},
 };
 
 macro_rules! kinds {
@@ -65,6 +66,7 @@ kinds! {
     ARROWREDIS_OPTIONS_GENERATE, "generate", Generate(GenerateOptions), generate;
     ARROWREDIS_OPTIONS_VERIFY, "verify", Verify(VerifyOptions), verify;
     ARROWREDIS_OPTIONS_RUNTIME, "runtime", Runtime(RuntimeOptions), runtime;
+    ARROWREDIS_OPTIONS_S3, "s3", S3(S3Options), s3;
 }
 
 /// A set of options of one kind. Setting from several threads is safe; calls that take options copy them, so

@@ -117,10 +117,16 @@ pub extern "C" fn arrowredis_read(
 
 /// Starts reading an IPC file. `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL for everything.
 ///
+/// `path` is that of a local file, or the URL of a file on S3, `s3://BUCKET/KEY`. Wherever a function takes the path
+/// of an IPC file to read, such a URL will do. Options of kind `ARROWREDIS_OPTIONS_S3` stand in the URL's query, as in
+/// `s3://BUCKET/KEY?aws_region=eu-west-1&endpoint_url=http%3A%2F%2Flocalhost%3A9000`; what is not given comes from the
+/// environment and the profile, as AWS's own tools have it. Special characters are percent-encoded.
+///
 /// The caller owns `*out`. Only the wanted partitions are touched. Of a mapped file (option `mmap`), uncompressed
 /// columns are handed out where they lie: the file must not change while its arrays are alive, and one that is cut
 /// short raises SIGBUS. Errors: NOT_FOUND for a file, partition or column that does not exist; CORRUPT and
-/// UNSUPPORTED for a file that cannot be read.
+/// UNSUPPORTED for a file that cannot be read; CONFLICT for an object on S3 that was replaced while it was read; what
+/// its server reports.
 #[unsafe(no_mangle)]
 pub extern "C" fn arrowredis_read_file(
     path: *const c_char,
@@ -133,7 +139,7 @@ pub extern "C" fn arrowredis_read_file(
     call(err, || {
         let (path, out) = (text(path, path_length, "path")?, Out::new(out, "out")?);
         let options: FileReadOptions = or_default(options, arrowredis_options::file_read)?;
-        let reader = open_and_read_file(Path::new(path), &options, &start(context)?)?;
+        let reader = open_and_read_file(path, &options, &start(context)?)?;
         out.set(give(arrowredis_reader(Shared::of(reader))));
         Ok(())
     })

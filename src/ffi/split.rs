@@ -1,7 +1,6 @@
 //! Splits: from a file or from the caller's stream to the chunks of a dataset.
 
 use std::ffi::c_char;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -13,7 +12,7 @@ use crate::ffi::import::{ImportedStream, take_stream};
 use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::ffi::store::arrowredis_store;
-use crate::ipc_file::IpcFile;
+use crate::ipc_file::{FileOptions, IpcFile};
 use crate::split::{Source, SplitReport, split};
 
 /// What a split came to.
@@ -107,7 +106,7 @@ pub extern "C" fn arrowredis_split_file(
         let (prefix, path) = (text(prefix, prefix_length, "prefix")?, text(path, path_length, "path")?);
         let options = or_default(options, arrowredis_options::split)?;
         let context = start(context)?;
-        let source = Source::File(Arc::new(IpcFile::open(Path::new(path), false)?));
+        let source = Source::File(Arc::new(IpcFile::open_at(path, &FileOptions::default(), &context)?));
         outcome.set(&split(source, &store, prefix, &options, &context)?);
         Ok(())
     })

@@ -1,7 +1,6 @@
 //! Comparisons.
 
 use std::ffi::c_char;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::Dataset;
@@ -15,7 +14,7 @@ use crate::ffi::import::{ImportedStream, take_stream};
 use crate::ffi::metrics::arrowredis_metrics;
 use crate::ffi::options::{arrowredis_options, or_default};
 use crate::ffi::store::or_minus_one;
-use crate::ipc_file::IpcFile;
+use crate::ipc_file::{FileOptions, IpcFile};
 use crate::read::{FileReadOptions, ReadOptions};
 use crate::runtime::Context;
 use crate::verify::{SideReport, VerifyDataset, VerifyFile, VerifyReport, VerifySide, VerifyStream, verify};
@@ -65,7 +64,7 @@ pub extern "C" fn arrowredis_verify_dataset(
     })
 }
 
-/// An IPC file as a side; `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL. The caller owns `*out`.
+/// An IPC file, local or on S3, as a side; `options` are of kind `ARROWREDIS_OPTIONS_FILE_READ`, or NULL. The caller owns `*out`.
 ///
 /// Errors: as `arrowredis_read_file`.
 #[unsafe(no_mangle)]
@@ -79,7 +78,8 @@ pub extern "C" fn arrowredis_verify_file(
     call(err, || {
         let (path, out) = (text(path, path_length, "path")?, Out::new(out, "out")?);
         let options: FileReadOptions = or_default(options, arrowredis_options::file_read)?;
-        let file = Arc::new(IpcFile::open(Path::new(path), options.mmap)?);
+        let opening = FileOptions { mmap: options.mmap, ..FileOptions::default() };
+        let file = Arc::new(IpcFile::open_at(path, &opening, &Context::new())?);
         out.set(give(arrowredis_verify_side(Side::File(file, options))));
         Ok(())
     })

@@ -39,6 +39,16 @@ impl MessageBlock {
     pub(crate) fn range(&self) -> Range<u64> {
         self.offset..self.offset + self.len()
     }
+
+    /// Where its head lies in the file.
+    pub(crate) fn head_range(&self) -> Range<u64> {
+        self.offset..self.offset + self.head_len
+    }
+
+    /// Where its body lies in the file.
+    pub(crate) fn body_range(&self) -> Range<u64> {
+        self.offset + self.head_len..self.offset + self.len()
+    }
 }
 
 /// The parsed footer.

@@ -1,137 +1,129 @@
-//! Reading a local IPC file.
+//! Reading an IPC file, wherever it lies.
 
-use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
+use super::fetch::{FetchedBatch, FileFetch};
 use super::{FileReadOptions, Reader, Rows, project_schema};
-use crate::chunk::{self, Decoded, Frame};
-use crate::error::{Error, Result};
+use crate::chunk::{self, Decoded};
+use crate::error::Result;
 use crate::filter::{BoundFilter, Verdict};
-use crate::ipc_file::{FileBatch, IpcFile, PartitionBy};
+use crate::ipc_file::{FileBatch, FileOptions, FilePlan, IpcFile, PartitionBy};
 use crate::metrics::Progress;
-use crate::pipeline::{OnFetched, Pipeline, Work, all, groups};
-use crate::runtime::{Context, available_cores, runtime};
-use crate::store::BoxFuture;
-use crate::tuning;
+use crate::runtime::Context;
 
 /// Starts reading an IPC file.
 ///
-/// Only the wanted partitions are touched. Of a mapped file, uncompressed columns are handed out where they
-/// lie. The batches come in the order of partition and batch.
+/// Only the wanted partitions are touched, and only the bytes of the wanted columns are fetched. Of a mapped file,
+/// uncompressed columns are handed out where they lie. The batches come in the order of partition and batch.
 ///
 /// # Errors
 /// `NOT_FOUND` for a partition or column that does not exist; `CORRUPT` and `UNSUPPORTED` as [`IpcFile::open`].
 pub fn read_file(file: &Arc<IpcFile>, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
-    let by = PartitionBy { column: &options.partition_column, batches: options.batches };
-    read_batches(file, &file.select(&options.partitions, &by)?, options, ctx)
+    read_batches(file, &selected(file, options, ctx)?.batches, options, ctx)
 }
 
-/// Starts reading batches of a file, in the order given.
-pub(crate) fn read_batches(
-    file: &Arc<IpcFile>,
-    selected: &[FileBatch],
-    options: &FileReadOptions,
-    ctx: &Context,
-) -> Result<Reader> {
-    let ctx = match options.max_inflight_bytes {
-        Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
-        None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
-    };
-    let schema = project_schema(file.schema(), options.columns.as_deref())?;
-    let filter = BoundFilter::new(&options.filter, file.schema())?;
-    let selected = prune(file, selected, filter.as_ref(), ctx.progress())?;
-    let rows = Rows::new(file.schema(), options.columns.as_deref(), filter);
-    let projection = rows.columns().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;
-    let places: Arc<[(u32, u32)]> = selected.iter().map(|b| (b.partition, b.batch)).collect();
-    let positions: Vec<usize> = selected.iter().map(|b| b.position).collect();
-    let sizes: Vec<u64> = positions.iter().map(|position| file.block(*position).len()).collect();
-    let progress = ctx.progress();
-    Progress::add(&progress.chunks_expected, positions.len() as u64);
-    Progress::add(&progress.payload_bytes_expected, sizes.iter().sum());
-    let groups = groups(&sizes, 1, tuning::REQUEST_BYTES, |_, _| true);
-    let concurrency = tuning::requests_in_flight(options.concurrency, available_cores());
-    let positions_len = positions.len();
-    let work = FileWork { progress: ctx.progress().clone(), file: file.clone(), positions, projection, rows };
-    let pipeline = Pipeline::start(Arc::new(work), all(groups), positions_len, concurrency, &ctx)?;
-    Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
+/// The batches of the wanted partitions, ordered by partition and batch.
+fn selected(file: &Arc<IpcFile>, options: &FileReadOptions, ctx: &Context) -> Result<FilePlan> {
+    let by = PartitionBy { column: options.partition_column.clone(), batches: options.batches };
+    file.select(&options.partitions, &by, ctx)
+}
+
+/// A read of a file, as it is planned.
+pub(crate) struct FileRead {
+    pub(crate) ctx: Context,
+    /// The batches that are fetched: those that may hold wanted rows.
+    pub(crate) plan: FilePlan,
+    pub(crate) fetch: FileFetch,
+    pub(crate) decoder: FileDecoder,
+}
+
+impl FileRead {
+    pub(crate) fn new(file: &Arc<IpcFile>, options: &FileReadOptions, ctx: &Context) -> Result<Self> {
+        Self::of_batches(file, selected(file, options, ctx)?, options, ctx)
+    }
+
+    fn of_batches(file: &Arc<IpcFile>, mut plan: FilePlan, options: &FileReadOptions, ctx: &Context) -> Result<Self> {
+        let ctx = match options.max_inflight_bytes {
+            Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
+            None => ctx.clone().with_default_inflight_bytes(file.bytes().tuning().look_ahead_bytes),
+        };
+        let filter = BoundFilter::new(&options.filter, file.schema())?;
+        prune(file, &mut plan.batches, filter.as_ref(), ctx.progress())?;
+        let rows = Rows::new(file.schema(), options.columns.as_deref(), filter);
+        let projection = rows.columns().map(|columns| chunk::projection(file.schema(), columns)).transpose()?;
+        let (columns, order) = projection.unzip();
+        Progress::add(&ctx.progress().chunks_expected, plan.batches.len() as u64);
+        let positions = plan.batches.iter().map(|batch| batch.position).collect();
+        let fetch = FileFetch::new(file, positions, columns, options.concurrency);
+        Ok(FileRead { decoder: FileDecoder { rows, order, progress: ctx.progress().clone() }, ctx, plan, fetch })
+    }
 }
 
 /// The batches that may hold wanted rows, by the file's index.
 fn prune(
     file: &IpcFile,
-    selected: &[FileBatch],
+    batches: &mut Vec<FileBatch>,
     filter: Option<&BoundFilter>,
     progress: &Progress,
-) -> Result<Vec<FileBatch>> {
-    let verdicts = match (filter, file.index()) {
-        (Some(filter), Some(index)) => filter.verdicts(index)?,
-        _ => return Ok(selected.to_vec()),
-    };
-    let verdict = |batch: &&FileBatch| file.index_row(batch.position).and_then(|row| verdicts.get(row));
-    let (pruned, kept): (Vec<&FileBatch>, Vec<_>) =
-        selected.iter().partition(|batch| verdict(batch) == Some(&Verdict::Never));
-    Progress::add(&progress.chunks_pruned, pruned.len() as u64);
-    Progress::add(&progress.bytes_pruned, pruned.iter().map(|batch| file.block(batch.position).len()).sum());
-    Ok(kept.into_iter().cloned().collect())
+) -> Result<()> {
+    let (Some(filter), Some(index)) = (filter, file.index()) else { return Ok(()) };
+    let verdicts = filter.verdicts(index)?;
+    batches.retain(|batch| {
+        let verdict = file.index_row(batch.position).and_then(|row| verdicts.get(row));
+        let kept = verdict != Some(&Verdict::Never);
+        if !kept {
+            Progress::add(&progress.chunks_pruned, 1);
+            Progress::add(&progress.bytes_pruned, file.block(batch.position).len());
+        }
+        kept
+    });
+    Ok(())
 }
 
-/// Opens an IPC file and starts reading it; see [`IpcFile::open`] for what the option `mmap` means.
-///
-/// # Errors
-/// As [`IpcFile::open`] and [`read_file`].
-pub fn open_and_read_file(path: &Path, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
-    read_file(&Arc::new(IpcFile::open(path, options.mmap)?), options, ctx)
-}
-
-struct FileWork {
-    progress: Arc<Progress>,
-    file: Arc<IpcFile>,
-    positions: Vec<usize>,
-    projection: Option<(Vec<usize>, Vec<usize>)>,
+/// From a fetched batch to the rows and columns that are wanted.
+pub(crate) struct FileDecoder {
     rows: Rows,
+    /// The wanted columns among those that are decoded; `None` means all.
+    order: Option<Vec<usize>>,
+    progress: Arc<Progress>,
 }
 
-impl Work for FileWork {
-    type Fetched = Frame;
-    type Output = Option<Decoded>;
-
-    fn fetch<'a>(
-        &'a self,
-        items: Range<usize>,
-        ctx: &'a Context,
-        on_fetched: OnFetched<'a, Frame>,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            for item in items {
-                let position = self.positions[item];
-                let frame = if self.file.is_mapped() {
-                    self.file.batch_frame(position)?
-                } else {
-                    let file = self.file.clone();
-                    runtime()?.blocking(move || file.batch_frame(position)).await?
-                };
-                Progress::add(&ctx.progress().chunks, 1);
-                Progress::add(&ctx.progress().payload_bytes, frame.len() as u64);
-                on_fetched(item, Some(frame));
-            }
-            Ok(())
-        })
-    }
-
-    fn process(&self, item: usize, fetched: Option<Frame>) -> Result<(Option<Decoded>, u64)> {
-        let frame = fetched.ok_or_else(|| Error::internal("a batch of a file without bytes"))?;
-        let (columns, order) = match &self.projection {
-            Some((columns, order)) => (Some(columns.as_slice()), Some(order)),
-            None => (None, None),
-        };
-        let mut decoded = self.file.decode(self.positions[item], &frame, columns)?;
-        if let Some(order) = order {
+impl FileDecoder {
+    /// The wanted rows; `None` where a filter leaves none.
+    pub(crate) fn decode(&self, fetch: &FileFetch, item: usize, batch: &FetchedBatch) -> Result<Option<Decoded>> {
+        let mut decoded = fetch.decode(item, batch)?;
+        if let Some(order) = &self.order {
             decoded.batch = decoded.batch.project(order)?;
         }
         Progress::add(&self.progress.decoded_bytes, decoded.bytes);
-        let selected = self.rows.select(decoded).map_err(|e| e.context(format!("'{}'", self.file.name())))?;
-        let bytes = selected.as_ref().map_or(0, |selected| selected.bytes);
-        Ok((selected, bytes))
+        self.rows.select(decoded).map_err(|e| fetch.named(e))
     }
+}
+
+/// Starts reading batches of a file, in the order given.
+pub(crate) fn read_batches(
+    file: &Arc<IpcFile>,
+    batches: &[FileBatch],
+    options: &FileReadOptions,
+    ctx: &Context,
+) -> Result<Reader> {
+    let plan = FilePlan { batches: batches.to_vec(), column: None };
+    let FileRead { ctx, plan, fetch, decoder } = FileRead::of_batches(file, plan, options, ctx)?;
+    let schema = project_schema(file.schema(), options.columns.as_deref())?;
+    let places: Arc<[(u32, u32)]> = plan.batches.iter().map(|b| (b.partition, b.batch)).collect();
+    let pipeline = fetch.start(&ctx, move |fetch, item, batch| {
+        let decoded = decoder.decode(fetch, item, &batch)?;
+        let bytes = decoded.as_ref().map_or(0, |decoded| decoded.bytes);
+        Ok((decoded, bytes))
+    })?;
+    Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
+}
+
+/// Opens an IPC file by its path or its URL on S3, and starts reading it; see [`IpcFile::open_at`].
+///
+/// # Errors
+/// As [`IpcFile::open_at`] and [`read_file`].
+pub fn open_and_read_file(location: &str, options: &FileReadOptions, ctx: &Context) -> Result<Reader> {
+    let opening = FileOptions { mmap: options.mmap, ..FileOptions::default() };
+    read_file(&Arc::new(IpcFile::open_at(location, &opening, ctx)?), options, ctx)
 }

@@ -1,6 +1,7 @@
 //! The read verb: selected partitions and columns of a dataset or a file, as a stream of record batches.
 
 mod chunks;
+mod fetch;
 mod file;
 mod layout;
 mod ranged;
@@ -15,7 +16,8 @@ use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 
 pub(crate) use self::chunks::{ChunkBytes, ChunkFetch};
-pub(crate) use self::file::read_batches;
+pub(crate) use self::fetch::{FetchedBatch, FileFetch};
+pub(crate) use self::file::{FileRead, read_batches};
 pub use self::file::{open_and_read_file, read_file};
 pub(crate) use self::rows::{RowDecoder, Rows};
 use crate::chunk::{self, Decoded};
@@ -77,9 +79,9 @@ options! {
         pub partition_column: String = crate::schema::PARTITION_COLUMN.to_string(),
         /// Batches per partition, for files without a partition column.
         pub batches: Option<u32> = None,
-        /// Batches decoded at once at the most; 0 means tuned.
+        /// Reads in flight at the most; 0 means tuned.
         pub concurrency: usize = 0,
-        /// Bytes in flight at the most, 32 MiB unless given; the process's budget may allow less.
+        /// Bytes in flight at the most, 32 MiB unless given, 64 MiB on S3; the process's budget may allow less.
         pub max_inflight_bytes: Option<Bytes> = None,
         /// Map the file instead of reading it: its uncompressed columns are used where they lie. It must not change meanwhile.
         pub mmap: bool = false,
@@ -271,7 +273,8 @@ fn prune(
     Ok(kept.into_iter().map(|(verdict, chunk)| (chunk, verdict)).unzip())
 }
 
-fn project_schema(schema: &SchemaRef, columns: Option<&[String]>) -> Result<SchemaRef> {
+/// The schema of the wanted columns.
+pub(crate) fn project_schema(schema: &SchemaRef, columns: Option<&[String]>) -> Result<SchemaRef> {
     let Some(columns) = columns else { return Ok(schema.clone()) };
     let (increasing, order) = chunk::projection(schema, columns)?;
     let indices: Vec<usize> = order.into_iter().map(|place| increasing[place]).collect();

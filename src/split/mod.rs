@@ -174,7 +174,7 @@ impl SplitOptions {
         if self.versioned { Layout::Versioned } else { Layout::Plain }
     }
 
-    fn partition_by(&self) -> PartitionBy<'_> {
-        PartitionBy { column: &self.partition_column, batches: self.batches }
+    fn partition_by(&self) -> PartitionBy {
+        PartitionBy { column: self.partition_column.clone(), batches: self.batches }
     }
 }

@@ -14,8 +14,10 @@ use crate::chunk::{BatchFrames, ChunkDecoder, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::{FileBatch, IpcFile};
 use crate::ipc_stream::StreamInput;
-use crate::metrics::batch_bytes;
+use crate::metrics::{Progress, batch_bytes};
 use crate::partition::{self, PartitionIds, PartitionValue};
+use crate::pipeline::Pipeline;
+use crate::read::{FetchedBatch, FileFetch};
 use crate::runtime::{Context, block_signals, catch_panic};
 use crate::statistics::ColumnStatistics;
 
@@ -84,7 +86,7 @@ impl Plan {
     pub(super) fn new(source: Source, options: &SplitOptions, ctx: &Context) -> Result<Plan> {
         ctx.check()?;
         match source {
-            Source::File(file) => Plan::of_file(file, options),
+            Source::File(file) => Plan::of_file(file, options, ctx),
             Source::Stream(reader) => {
                 let input = StreamInput::open(reader).map_err(|e| e.context("the input stream"))?;
                 let (schema, frame) = (input.schema.clone(), input.schema_frame.clone());
@@ -97,13 +99,13 @@ impl Plan {
         }
     }
 
-    fn of_file(file: Arc<IpcFile>, options: &SplitOptions) -> Result<Plan> {
+    fn of_file(file: Arc<IpcFile>, options: &SplitOptions, ctx: &Context) -> Result<Plan> {
         let (schema, frame) = (file.schema().clone(), Some(file.schema_frame().clone()));
         let has_column = schema.index_of(&options.partition_column).is_ok();
         if options.repartition && has_column {
             return Plan::of_schema(Input::MixedFile { file }, schema, frame, options);
         }
-        let plan = file.plan(&options.partition_by())?;
+        let plan = file.plan(&options.partition_by(), ctx)?;
         let statistics_columns = statistics_columns(&schema, options);
         let bytes = plan.batches.iter().map(|b| file.block(b.position).len()).sum();
         Ok(Plan {
@@ -272,12 +274,18 @@ impl Input {
     fn run(self, output: &mut Output<'_>) -> Result<()> {
         match self {
             Input::File { file, batches, statistics_columns } => {
+                let positions = batches.iter().map(|batch| batch.position).collect();
+                let frames = file.clone();
+                let mut messages = FileInput::start(&file, positions, &output.ctx, move |_, _, fetched| {
+                    let bytes = fetched.frame.len() as u64;
+                    Ok((frames.frames(fetched.frame), bytes))
+                })?;
                 for batch in batches {
                     output.send(Item {
                         partition: batch.partition,
                         batch: batch.batch,
                         value: batch.value,
-                        content: Content::Frames(file.frames(batch.position)?),
+                        content: Content::Frames(messages.next()?),
                         statistics: file.statistics(batch.position, &statistics_columns),
                         name: format!("batch {} of '{}'", batch.position, file.name()),
                     })?;
@@ -285,10 +293,13 @@ impl Input {
                 Ok(())
             }
             Input::MixedFile { file } => {
+                let positions = (0..file.batch_count()).collect();
+                let mut batches = FileInput::start(&file, positions, &output.ctx, |fetch, item, fetched| {
+                    let decoded = fetch.decode(item, &fetched)?;
+                    Ok((decoded.batch, decoded.bytes))
+                })?;
                 for position in 0..file.batch_count() {
-                    let frame = file.batch_frame(position)?;
-                    let batch = file.decode(position, &frame, None)?.batch;
-                    output.mixed(batch, &format!("batch {position} of '{}'", file.name()))?;
+                    output.mixed(batches.next()?, &format!("batch {position} of '{}'", file.name()))?;
                 }
                 output.finish()
             }
@@ -307,6 +318,37 @@ impl Input {
                 output.finish()
             }
         }
+    }
+}
+
+/// The batches of a file, fetched and prepared ahead.
+struct FileInput<T> {
+    pipeline: Pipeline<T>,
+    ctx: Context,
+    part: Context,
+}
+
+impl<T: Send + 'static> FileInput<T> {
+    fn start(
+        file: &Arc<IpcFile>,
+        positions: Vec<usize>,
+        ctx: &Context,
+        prepare: impl Fn(&FileFetch, usize, FetchedBatch) -> Result<(T, u64)> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        // What is read of the file is not what the upload counts.
+        let part = ctx.part().with_default_inflight_bytes(file.bytes().tuning().look_ahead_bytes);
+        let pipeline = FileFetch::new(file, positions, None, 0).start(&part, prepare)?;
+        Ok(FileInput { pipeline, ctx: ctx.clone(), part })
+    }
+
+    fn next(&mut self) -> Result<T> {
+        self.pipeline.next().unwrap_or_else(|| Err(Error::internal("a file has fewer batches than its footer")))
+    }
+}
+
+impl<T> Drop for FileInput<T> {
+    fn drop(&mut self) {
+        Progress::add(&self.ctx.progress().retries, self.part.metrics().retries);
     }
 }
 

@@ -222,3 +222,9 @@ mod conformance;
 mod dir;
 mod memory;
 mod redis;
+mod s3;
+mod source;
+
+pub use s3::{PathStyle, S3Options};
+pub(crate) use s3::{S3Url, open as open_s3, upload as upload_s3};
+pub(crate) use source::FileBytes;

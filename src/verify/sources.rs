@@ -87,8 +87,8 @@ impl VerifyFile {
         VerifyFile { file, options, ctx: ctx.clone() }
     }
 
-    fn partition_by<'a>(&self, column: &'a str) -> PartitionBy<'a> {
-        PartitionBy { column, batches: self.options.batches }
+    fn partition_by(&self, column: &str) -> PartitionBy {
+        PartitionBy { column: column.to_string(), batches: self.options.batches }
     }
 }
 
@@ -105,7 +105,7 @@ impl VerifySide for VerifyFile {
     }
 
     fn partitions(&self, column: &str) -> Result<Vec<String>> {
-        let known = self.file.plan(&self.partition_by(column))?.partitions()?;
+        let known = self.file.plan(&self.partition_by(column), &self.ctx)?.partitions()?;
         Ok(names(known.iter().map(|(id, _)| *id).collect(), &known))
     }
 

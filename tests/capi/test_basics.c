@@ -159,7 +159,7 @@ static void options_are_listed(void) {
     arrowredis_options_free(options);
   }
   CHECK(all > 30);
-  CHECK(!arrowredis_options_kind_name(ARROWREDIS_OPTIONS_RUNTIME + 1));
+  CHECK(!arrowredis_options_kind_name(ARROWREDIS_OPTIONS_S3 + 1));
 }
 
 /* Any live handle of this library in the place of another is an error. */

@@ -4,7 +4,7 @@
 
 /* What the calls work on. */
 static struct {
-  arrowredis_options *generate, *read, *split, *store_options, *file_read, *verify, *runtime;
+  arrowredis_options *generate, *read, *split, *store_options, *file_read, *verify, *runtime, *s3;
   arrowredis_context *context, *cancelled;
   arrowredis_cancel_token *token;
   arrowredis_store *store;
@@ -261,6 +261,13 @@ static int32_t generate_file(arrowredis_error **err) {
   return arrowredis_generate_file(T(0, path), P(1, on.generate), context, P(3, &on.metrics), sizeof on.metrics, err);
 }
 
+/* Nobody listens there. */
+static int32_t upload_file(arrowredis_error **err) {
+  const char *url = "s3://bucket/key?endpoint_url=http%3A%2F%2F127.0.0.1%3A1&max_retries=0&aws_access_key=a&aws_secret_key=b";
+  return arrowredis_upload_file(T(0, on.path), T(1, url), P(2, on.s3), P(3, on.context), P(4, &on.metrics),
+                                sizeof on.metrics, err);
+}
+
 static int32_t generate(arrowredis_error **err) {
   arrowredis_reader *out = NULL;
   arrowredis_context *context = is_null(0) ? on.cancelled : P(1, on.context);
@@ -437,6 +444,7 @@ static const struct fallible {
     {"arrowredis_reader_error", reader_error, "RR", 0},
     {"arrowredis_reader_metrics", reader_metrics, "RR", 0},
     {"arrowredis_generate_file", generate_file, "Rcoo", 0},
+    {"arrowredis_upload_file", upload_file, "RRooo", ARROWREDIS_UNAVAILABLE},
     {"arrowredis_generate", generate, "ooR", 0},
     {"arrowredis_split_file", split_file, "RRRoooo", 0},
     {"arrowredis_split_stream", split_stream, "RRRoooo", 0},
@@ -465,6 +473,7 @@ static void set_up(void) {
   on.file_read = make_options(ARROWREDIS_OPTIONS_FILE_READ, "");
   on.verify = make_options(ARROWREDIS_OPTIONS_VERIFY, "");
   on.runtime = make_options(ARROWREDIS_OPTIONS_RUNTIME, "");
+  on.s3 = make_options(ARROWREDIS_OPTIONS_S3, "");
   OK(arrowredis_context_new(&on.context, &error));
   OK(arrowredis_context_new(&on.cancelled, &error));
   OK(arrowredis_cancel_token_new(&on.token, &error));
@@ -498,7 +507,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-  arrowredis_options *options[] = {on.generate, on.read, on.split, on.store_options, on.file_read, on.verify, on.runtime};
+  arrowredis_options *options[] = {on.generate, on.read, on.split, on.store_options, on.file_read, on.verify, on.runtime, on.s3};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) arrowredis_options_free(options[i]);
   arrowredis_context_free(on.context);
   arrowredis_context_free(on.cancelled);

@@ -11,4 +11,6 @@ mod help;
 mod interrupt;
 mod program;
 mod redis;
+#[cfg(feature = "s3")]
+mod s3;
 mod streams;

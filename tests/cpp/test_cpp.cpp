@@ -206,6 +206,10 @@ void files() {
   Reader reader = read_file(copy, {{"mmap", true}, {"partitions", "1"}});
   CHECK_INT(rows_of(reader), 200);
   CHECK(thrown_by([] { read_file("/no/such/file"); }).code() == Code::NotFound);
+  CHECK(thrown_by([] { read_file("s3://no-key"); }).code() == Code::InvalidArgument);
+  // Nobody listens there.
+  S3Options nowhere{{"endpoint_url", "http://127.0.0.1:1"}, {"max_retries", 0}, {"aws_access_key", "a"}, {"aws_secret_key", "b"}};
+  CHECK(thrown_by([&] { upload_file(path, "s3://bucket/key", nowhere); }).code() == Code::Unavailable);
 }
 
 void comparisons() {

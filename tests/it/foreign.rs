@@ -13,16 +13,16 @@ use tempfile::TempDir;
 use crate::common::python::oracle;
 use crate::common::stores::{TestStore, memory, redis};
 
-struct Case {
-    name: String,
-    is_file: bool,
-    mixed: bool,
-    has_column: bool,
-    rows: u64,
+pub struct Case {
+    pub name: String,
+    pub is_file: bool,
+    pub mixed: bool,
+    pub has_column: bool,
+    pub rows: u64,
 }
 
 /// Every file and stream that the Python script makes.
-fn cases(dir: &Path) -> Vec<Case> {
+pub fn cases(dir: &Path) -> Vec<Case> {
     oracle("make_files.py", &[&dir.display().to_string()]);
     let index: Value = serde_json::from_slice(&std::fs::read(dir.join("index.json")).unwrap()).unwrap();
     let entries = index.as_array().or_else(|| index["files"].as_array()).unwrap();

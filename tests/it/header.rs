@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order in which the header has them.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "constants",
     "version",
     "guard",
@@ -19,6 +19,7 @@ const SOURCES: [&str; 16] = [
     "split",
     "writer",
     "verify",
+    "upload",
     "log",
 ];
 

@@ -11,6 +11,10 @@ mod foreign;
 mod golden;
 mod header;
 mod helpers;
+#[cfg(feature = "s3")]
+mod ipc_table;
 mod main_job;
+#[cfg(feature = "s3")]
+mod s3;
 mod telemetry;
 mod versioned;

@@ -296,6 +296,27 @@ def described(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     return [pa.record_batch(batch.columns, schema=schema) for batch in batches]
 
 
+def noted(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same with metadata that is text."""
+    schema = batches[0].schema
+    first = schema.field(0).with_metadata({"unit": "rows", "note": "é"})
+    schema = schema.set(0, first).with_metadata({"origin": "elsewhere", "empty": ""})
+    return [pa.record_batch(batch.columns, schema=schema) for batch in batches]
+
+
+def extensions(batch: int) -> dict[str, pa.Array]:
+    """Arrow's own extension types."""
+    ids = pa.array([bytes([batch, i] * 8) if i != 2 else None for i in range(ROWS)], pa.binary(16))
+    texts = pa.array([f'{{"row": {i}}}' if i != 2 else None for i in range(ROWS)])
+    return {
+        "uuid": pa.ExtensionArray.from_storage(pa.uuid(), ids),
+        "json": pa.ExtensionArray.from_storage(pa.json_(), texts),
+        "bool8": pa.ExtensionArray.from_storage(
+            pa.bool8(), pa.array([i % 2 for i in range(ROWS)], pa.int8())
+        ),
+    }
+
+
 def nullability(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     schema = pa.schema([f.with_nullable(False) for f in batches[0].schema])
     return [pa.record_batch(batch.columns, schema=schema) for batch in batches]
@@ -419,6 +440,7 @@ def type_cases() -> list[Case]:
         "views": views,
         "unions": unions,
         "run_end_encoded": run_ends,
+        "extension_types": extensions,
         "null_type": lambda batch: {"nothing": pa.nulls(ROWS), **numbered(batch)},
         "all_null": lambda batch: {
             name: pa.nulls(ROWS, column.type) for name, column in nested(batch).items()
@@ -444,6 +466,7 @@ def shape_cases() -> list[Case]:
         Case("zero_columns", ["zero_columns", "no_partition_column"], [no_columns] * 3),
         Case("sliced", ["offsets"], [batch.slice(2, 3) for batch in with_partition(nested)]),
         Case("metadata", ["schema_metadata", "field_metadata"], described(plain)),
+        Case("metadata_text", ["schema_metadata", "field_metadata"], noted(plain)),
         Case("not_nullable", ["not_nullable"], nullability(plain)),
         Case("same_column_name_twice", ["duplicate_names"], [twice(batch) for batch in plain]),
         Case(

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Read};
 use std::sync::{Arc, OnceLock};
 
 use arrowredis::options::{OptionSpec, OptionValue, Options};
-use arrowredis::store::{self, Store, StoreOptions};
+use arrowredis::store::{self, S3Options, Store, StoreOptions};
+use arrowredis::{Context, FileOptions, IpcFile};
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -273,6 +274,55 @@ pub fn open_url(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>, Fai
         }
     }
     Ok(store)
+}
+
+/// Adds the flags that say how S3 is reached. Some are those of a store, too, and serve both.
+pub fn with_s3(command: Command) -> Command {
+    let taken: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+    let flags = with_options(Command::new("s3"), &S3Options::default(), "S3");
+    let flags: Vec<Arg> =
+        flags.get_arguments().filter(|arg| !taken.iter().any(|id| arg.get_id() == id)).cloned().collect();
+    command.args(flags)
+}
+
+/// How S3 is reached, as the command line has it.
+pub fn s3_options(matches: &ArgMatches, session: &Session) -> Result<S3Options, Failure> {
+    if matches.contains_id("aws_secret_key") {
+        session.warn(
+            "a secret key on the command line can be seen by other users of this computer: put the keys into the \
+             environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
+        );
+    }
+    options(matches)
+}
+
+/// Adds the flags that name an object on S3.
+pub fn with_object(command: Command) -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(name.to_uppercase()).required(true).help(help)
+    };
+    command.arg(flag("bucket", "The bucket")).arg(flag("key", "The object's key, as it is"))
+}
+
+/// The URL of the object that [`with_object`]'s flags name.
+pub fn object_url(matches: &ArgMatches) -> String {
+    let key = text(matches, "key").replace('%', "%25").replace('?', "%3F");
+    format!("s3://{}/{key}", text(matches, "bucket"))
+}
+
+/// Opens an IPC file by its path or its URL on S3.
+pub fn open_file(
+    matches: &ArgMatches,
+    session: &Session,
+    location: &str,
+    mmap: bool,
+    ctx: &Context,
+) -> Result<Arc<IpcFile>, Failure> {
+    let on_s3 = location.starts_with("s3://");
+    let s3 = if on_s3 { s3_options(matches, session)? } else { S3Options::default() };
+    let opened = IpcFile::open_at(location, &FileOptions { mmap, s3 }, ctx);
+    // What is not acceptable about a file on S3 is its URL, or a flag.
+    Ok(Arc::new(if on_s3 { opened? } else { opened.map_err(Failure::of_input)? }))
 }
 
 /// Where the URL of a store comes from.

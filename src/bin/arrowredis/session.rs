@@ -15,7 +15,7 @@ use crate::args;
 use crate::failure::{self, Failure};
 use crate::input::{STANDARD, Stdin};
 use crate::output::{self, Output, RED, YELLOW, tag};
-use crate::progress::{self, LogWriter, beside_bars};
+use crate::progress::{self, LogWriter, Unit, beside_bars};
 
 /// What a command came to.
 pub struct Outcome {
@@ -114,7 +114,12 @@ impl Session {
 
     /// Runs an operation under a progress bar.
     pub fn watch<T>(&self, label: &str, ctx: &Context, work: impl FnOnce() -> T) -> T {
-        progress::watch(label, self.show_progress, ctx, work)
+        progress::watch(label, Unit::Chunks, self.show_progress, ctx, work)
+    }
+
+    /// The same, with a bar of bytes.
+    pub fn watch_bytes<T>(&self, label: &str, ctx: &Context, work: impl FnOnce() -> T) -> T {
+        progress::watch(label, Unit::Bytes, self.show_progress, ctx, work)
     }
 
     /// Says on standard error what the user should know.

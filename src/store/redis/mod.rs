@@ -22,7 +22,7 @@ mod ping;
 mod pipeline;
 mod pool;
 mod resp;
-mod retry;
+pub(super) mod retry;
 mod scan;
 mod server;
 mod tls;

@@ -97,7 +97,7 @@ impl<'a> Attempts<'a> {
 }
 
 /// The delay before a repeat: uniform between nothing and a limit that doubles with every failure.
-fn delay(base: Duration, failures: u32, fraction: f64) -> Duration {
+pub(in crate::store) fn delay(base: Duration, failures: u32, fraction: f64) -> Duration {
     base.saturating_mul(1 << failures.min(20)).min(Duration::from_secs(3600)).mul_f64(fraction)
 }
 

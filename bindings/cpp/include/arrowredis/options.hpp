@@ -95,6 +95,7 @@ using SplitOptions = Options<ARROWREDIS_OPTIONS_SPLIT>;
 using GenerateOptions = Options<ARROWREDIS_OPTIONS_GENERATE>;
 using VerifyOptions = Options<ARROWREDIS_OPTIONS_VERIFY>;
 using RuntimeOptions = Options<ARROWREDIS_OPTIONS_RUNTIME>;
+using S3Options = Options<ARROWREDIS_OPTIONS_S3>;
 
 // What an option is.
 struct OptionInfo {

@@ -97,7 +97,7 @@ class Reader {
   std::shared_ptr<const Schema> schema_;
 };
 
-// Starts reading an IPC file.
+// Starts reading an IPC file, by its path or its URL on S3: s3://BUCKET/KEY.
 inline Reader read_file(std::string_view path, const FileReadOptions &options = {}, const Context *context = nullptr) {
   return Reader(detail::make<Reader::Owned>(arrowredis_read_file, path.data(), path.size(), options.get(),
                                             detail::raw(context)),
@@ -116,6 +116,15 @@ inline Metrics generate_file(std::string_view path, const GenerateOptions &optio
   Metrics metrics{};
   detail::call(arrowredis_generate_file, path.data(), path.size(), options.get(), detail::raw(context), &metrics,
                sizeof metrics);
+  return metrics;
+}
+
+// Uploads a file to S3 by the URL s3://BUCKET/KEY.
+inline Metrics upload_file(std::string_view path, std::string_view url, const S3Options &options = {},
+                           const Context *context = nullptr) {
+  Metrics metrics{};
+  detail::call(arrowredis_upload_file, path.data(), path.size(), url.data(), url.size(), options.get(),
+               detail::raw(context), &metrics, sizeof metrics);
   return metrics;
 }
 

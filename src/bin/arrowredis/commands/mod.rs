@@ -11,6 +11,8 @@ mod local_read;
 mod ls;
 mod ping;
 mod read;
+mod s3_read;
+mod s3_upload;
 mod split;
 mod verify;
 
@@ -35,6 +37,8 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "split", command: split::command, run: split::run },
     Entry { name: "read", command: read::command, run: read::run },
     Entry { name: "local-read", command: local_read::command, run: local_read::run },
+    Entry { name: "s3-upload", command: s3_upload::command, run: s3_upload::run },
+    Entry { name: "s3-read", command: s3_read::command, run: s3_read::run },
     Entry { name: "verify", command: verify::command, run: verify::run },
     Entry { name: "ls", command: ls::command, run: ls::run },
     Entry { name: "info", command: info::command, run: info::run },
@@ -66,12 +70,16 @@ STORES:
   file:///DIR                                a directory on this computer
   Special characters of a password are percent-encoded (@ as %40, : as %3A, / as %2F).
 
+FILES:
+  Where an Arrow IPC file is read, s3://BUCKET/KEY will do; only what is wanted of it is fetched.
+
 ENVIRONMENT:
   REDIS_URL                      the store, where neither --store nor --redis-url is given
   REDIS_PASSWORD                 the server's password, where the URL carries none
   ARROWREDIS_IO_THREADS          threads that move bytes
   ARROWREDIS_CPU_THREADS         threads that encode and decode
   ARROWREDIS_MAX_INFLIGHT_BYTES  bytes in flight at the most, such as 256MiB
+  AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL and others of AWS, for S3
   SSL_CERT_FILE                  certificate authorities to trust
   NO_COLOR                       no colours
 

@@ -1,8 +1,6 @@
 //! `split`: a file or a stream into a store.
 
-use std::sync::Arc;
-
-use arrowredis::{IpcFile, Source, SplitOptions, split};
+use arrowredis::{Source, SplitOptions, split};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
@@ -27,15 +25,18 @@ EXAMPLES:
   arrowredis split --inp tonight.arrow --prefix prices --versioned --grace-period 10m
   arrowredis split --inp sales.arrow --prefix sales --partition-column country --repartition
   arrowredis split --inp plain.arrow --prefix plain --batches 16
+  arrowredis split --inp s3://my-bucket/dataset.arrow --prefix demo:v1
   some-program | arrowredis split --inp - --store file:///srv/cache --prefix live";
 
 pub fn command(command: Command) -> Command {
     let inp = Arg::new("inp").long("inp").value_name("FILE").required(true);
     let command = described(command, ABOUT, PARAGRAPH, EXAMPLES)
-        .arg(inp.help("The Arrow IPC file to read; - reads an Arrow IPC stream from standard input"))
+        .arg(
+            inp.help("The Arrow IPC file to read, or s3://BUCKET/KEY; - reads an Arrow IPC stream from standard input"),
+        )
         .arg(args::prefix_flag());
     let command = args::with_options(command, &SplitOptions::default(), "Dataset").arg(total_timeout_flag());
-    args::with_store(command)
+    args::with_s3(args::with_store(command))
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {
@@ -50,9 +51,9 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         Source::Stream(Box::new(session.stdin(matches)?))
     } else {
         // A mapped file is read without a copy; the pages are not ours to account for.
-        let file = IpcFile::open(inp, true).map_err(Failure::of_input)?;
+        let file = args::open_file(matches, session, inp, true, &ctx)?;
         file_bytes = Some(file.file_bytes());
-        Source::File(Arc::new(file))
+        Source::File(file)
     };
     let report = session.watch("Uploading", &ctx, || split(source, &store, prefix, &options, &ctx));
     let report = report.map_err(Failure::of_input)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrowredis::{
-    Context, FileReadOptions, IpcFile, IpcStreamReader, ReadOptions, SideReport, VerifyDataset, VerifyFile,
-    VerifyOptions, VerifyReport, VerifySide, VerifyStream, verify,
+    Context, FileReadOptions, IpcStreamReader, ReadOptions, SideReport, VerifyDataset, VerifyFile, VerifyOptions,
+    VerifyReport, VerifySide, VerifyStream, verify,
 };
 use clap::{Arg, ArgGroup, ArgMatches, Command};
 use serde_json::{Value, json};
@@ -20,8 +20,9 @@ const ABOUT: &str = "Compare two files, datasets or streams";
 const PARAGRAPH: &str = "Compare any two of file, dataset and stream: schema, number of rows, and every value bit by \
                           bit; how the rows are cut into batches does not matter. Reports every column that differs \
                           with its first differing row and both values; the exit status is then 1.\n\n\
-                          A side is an Arrow IPC file by its path, - for an Arrow IPC stream on standard input, or \
-                          dataset:PREFIX (the same as --dataset1 or --dataset2 PREFIX) for a dataset of the store.";
+                          A side is an Arrow IPC file by its path or by s3://BUCKET/KEY, - for an Arrow IPC stream on \
+                          standard input, or dataset:PREFIX (the same as --dataset1 or --dataset2 PREFIX) for a \
+                          dataset of the store.";
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis verify --file1 dataset.arrow --file2 reconstituted.arrow
@@ -47,7 +48,7 @@ pub fn command(command: Command) -> Command {
         .arg(args::value_flag::<bool>("mmap", "Map files into memory rather than read them", Some("on")))
         .arg(no_manifest_flag())
         .arg(total_timeout_flag());
-    args::with_store(command)
+    args::with_s3(args::with_store(command))
 }
 
 pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> {
@@ -102,7 +103,7 @@ impl Side {
         match self {
             Side::File(path) => {
                 let mmap = args::value(matches, "mmap")?.unwrap_or(true);
-                let file = Arc::new(IpcFile::open(&path, mmap).map_err(Failure::of_input)?);
+                let file = args::open_file(matches, session, &path, mmap, ctx)?;
                 let options = FileReadOptions { batches, ..FileReadOptions::default() };
                 Ok(Arc::new(VerifyFile::new(file, options, ctx)))
             }

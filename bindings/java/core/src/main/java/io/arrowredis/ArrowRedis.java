@@ -4,6 +4,7 @@ import io.arrowredis.internal.CFunction;
 import io.arrowredis.internal.Native;
 import io.arrowredis.internal.Operation;
 import io.arrowredis.internal.Scratch;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongFunction;
@@ -170,11 +171,86 @@ public final class ArrowRedis {
         return start(context, readFileNow(file, options.freeze(), context));
     }
 
-    private static LongFunction<Reader> readFileNow(Path file, Options.Frozen options, Context context) {
+    /**
+     * Starts reading an IPC file on S3.
+     *
+     * @param url {@code s3://BUCKET/KEY}; {@link S3Options} stand in its query
+     * @param options what to read
+     * @param context bounds of the whole read
+     * @return the reader
+     * @throws ArrowRedisException as {@link #readFile(Path, FileReadOptions, Context)}; CONFLICT for an object that was
+     *     replaced while it was read; what its server reports
+     */
+    public static Reader readFile(URI url, FileReadOptions options, Context context) {
+        return call(context, readFileNow(url, options.freeze(), context));
+    }
+
+    /**
+     * Starts reading an IPC file on S3, without blocking.
+     *
+     * @param url {@code s3://BUCKET/KEY}; {@link S3Options} stand in its query
+     * @param options what to read
+     * @param context bounds of the whole read
+     * @return the future of the reader
+     */
+    public static CompletableFuture<Reader> readFileAsync(URI url, FileReadOptions options, Context context) {
+        return start(context, readFileNow(url, options.freeze(), context));
+    }
+
+    private static LongFunction<Reader> readFileNow(Object location, Options.Frozen options, Context context) {
         return bounds -> Reader.open(options, context, (nativeOptions, out) -> {
             try (Scratch scratch = new Scratch()) {
-                Scratch.Text path = scratch.text(file.toString());
+                Scratch.Text path = scratch.text(location.toString());
                 Native.check(CFunction.READ_FILE, path.address(), path.length(), nativeOptions, bounds, out);
+            }
+        });
+    }
+
+    /**
+     * Uploads a file, of whatever kind, to S3, replacing what is there. A large file is sent in parts, several at once;
+     * when the upload ends early, by whatever, the parts that were sent are removed.
+     *
+     * @param file the file
+     * @param url {@code s3://BUCKET/KEY}; its query has precedence over the options
+     * @param options how S3 is reached
+     * @param context bounds
+     * @return what it cost; a chunk is one part
+     * @throws ArrowRedisException NOT_FOUND for a file or bucket that does not exist; what the server reports
+     */
+    public static Metrics uploadFile(Path file, URI url, S3Options options, Context context) {
+        return call(context, uploadFileNow(file, url, options.freeze()));
+    }
+
+    /**
+     * Uploads a file to S3, without blocking.
+     *
+     * @param file the file
+     * @param url {@code s3://BUCKET/KEY}; its query has precedence over the options
+     * @param options how S3 is reached
+     * @param context bounds
+     * @return the future of what it cost
+     */
+    public static CompletableFuture<Metrics> uploadFileAsync(Path file, URI url, S3Options options, Context context) {
+        return start(context, uploadFileNow(file, url, options.freeze()));
+    }
+
+    private static LongFunction<Metrics> uploadFileNow(Path file, URI url, Options.Frozen options) {
+        return bounds -> options.use(nativeOptions -> {
+            try (Scratch scratch = new Scratch()) {
+                Scratch.Text path = scratch.text(file.toString());
+                Scratch.Text location = scratch.text(url.toString());
+                Scratch.Place metrics = scratch.place(Metrics.FIELDS);
+                Native.check(
+                        CFunction.UPLOAD_FILE,
+                        path.address(),
+                        path.length(),
+                        location.address(),
+                        location.length(),
+                        nativeOptions,
+                        bounds,
+                        metrics.address(),
+                        metrics.size());
+                return Metrics.from(metrics);
             }
         });
     }

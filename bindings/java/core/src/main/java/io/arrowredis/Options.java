@@ -50,7 +50,9 @@ public abstract sealed class Options<S extends Options<S>>
         /** {@link VerifyOptions}. */
         VERIFY,
         /** {@link RuntimeOptions}. */
-        RUNTIME;
+        RUNTIME,
+        /** {@link S3Options}. */
+        S3;
 
         /** {@return the number that stands for it in the C ABI} */
         public int number() {

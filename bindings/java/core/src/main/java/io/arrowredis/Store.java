@@ -5,6 +5,7 @@ import io.arrowredis.internal.Handle;
 import io.arrowredis.internal.Native;
 import io.arrowredis.internal.Operation;
 import io.arrowredis.internal.Scratch;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -271,10 +272,25 @@ public final class Store implements AutoCloseable {
         return start(context, splitFileNow(prefix, file, options.freeze()));
     }
 
-    private LongFunction<SplitReport> splitFileNow(String prefix, Path file, Options.Frozen options) {
+    /**
+     * Writes an IPC file on S3 to the store as a dataset, and publishes it last.
+     *
+     * @param prefix the dataset's name
+     * @param url {@code s3://BUCKET/KEY}; {@link S3Options} stand in its query
+     * @param options how to write
+     * @param context bounds
+     * @return what it came to
+     * @throws ArrowRedisException as {@link #splitFile(String, Path, SplitOptions, Context)}; CONFLICT for an object that
+     *     was replaced while it was read
+     */
+    public SplitReport splitFile(String prefix, URI url, SplitOptions options, Context context) {
+        return call(context, splitFileNow(prefix, url, options.freeze()));
+    }
+
+    private LongFunction<SplitReport> splitFileNow(String prefix, Object location, Options.Frozen options) {
         return context -> split(options, (store, nativeOptions, report, metrics, scratch) -> {
             Scratch.Text name = scratch.text(prefix);
-            Scratch.Text path = scratch.text(file.toString());
+            Scratch.Text path = scratch.text(location.toString());
             Native.check(
                     CFunction.SPLIT_FILE,
                     store,

@@ -4,6 +4,7 @@ import io.arrowredis.internal.CFunction;
 import io.arrowredis.internal.Handle;
 import io.arrowredis.internal.Native;
 import io.arrowredis.internal.Scratch;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.function.LongFunction;
 
@@ -57,8 +58,24 @@ public final class VerifySide implements AutoCloseable {
      * @throws ArrowRedisException as {@link ArrowRedis#readFile(Path, FileReadOptions)}
      */
     public static VerifySide of(Path file, FileReadOptions options) {
+        return ofFile(file, options);
+    }
+
+    /**
+     * An IPC file on S3 as a side.
+     *
+     * @param url {@code s3://BUCKET/KEY}; {@link S3Options} stand in its query
+     * @param options the partitions and columns that are meant
+     * @return the side
+     * @throws ArrowRedisException as {@link ArrowRedis#readFile(URI, FileReadOptions, Context)}
+     */
+    public static VerifySide of(URI url, FileReadOptions options) {
+        return ofFile(url, options);
+    }
+
+    private static VerifySide ofFile(Object location, FileReadOptions options) {
         return create(options.freeze(), (nativeOptions, out, scratch) -> {
-            Scratch.Text path = scratch.text(file.toString());
+            Scratch.Text path = scratch.text(location.toString());
             Native.check(CFunction.VERIFY_FILE, path.address(), path.length(), nativeOptions, out);
         });
     }

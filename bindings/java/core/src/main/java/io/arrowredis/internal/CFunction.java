@@ -77,6 +77,7 @@ public enum CFunction {
     READER_FREE(V, P),
     GENERATE_FILE(I, P, Z, P, P, P, Z, P),
     GENERATE(I, P, P, P, P),
+    UPLOAD_FILE(I, P, Z, P, Z, P, P, P, Z, P),
     SPLIT_FILE(I, P, P, Z, P, Z, P, P, P, Z, P, Z, P),
     SPLIT_STREAM(I, P, P, Z, P, P, P, P, Z, P, Z, P),
     WRITER_OPEN(I, P, P, Z, P, P, P, P, P),

@@ -11,6 +11,7 @@ import io.arrowredis.GenerateOptions;
 import io.arrowredis.Options;
 import io.arrowredis.ReadOptions;
 import io.arrowredis.RuntimeOptions;
+import io.arrowredis.S3Options;
 import io.arrowredis.SplitOptions;
 import io.arrowredis.Store;
 import io.arrowredis.StoreOptions;
@@ -36,7 +37,8 @@ class OptionsTest {
             Options.Kind.SPLIT, SplitOptions.class,
             Options.Kind.GENERATE, GenerateOptions.class,
             Options.Kind.VERIFY, VerifyOptions.class,
-            Options.Kind.RUNTIME, RuntimeOptions.class);
+            Options.Kind.RUNTIME, RuntimeOptions.class,
+            Options.Kind.S3, S3Options.class);
 
     @ParameterizedTest
     @EnumSource(Options.Kind.class)

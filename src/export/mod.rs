@@ -1,5 +1,7 @@
 //! Reading into an IPC file or an IPC stream: messages are copied where the codec stays the same.
 
+mod file;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -14,9 +16,11 @@ use crate::manifest::{Manifest, ManifestHeader};
 use crate::metrics::{Metrics, Progress};
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
-use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, RowDecoder, Rows, explain};
+use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, RowDecoder, Rows, explain, project_schema};
 use crate::runtime::{Context, catch_panic, runtime};
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
+
+pub use self::file::{read_file_to_file, read_file_to_stream};
 
 /// What writing a file or a stream came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +77,31 @@ struct Prepared {
     statistics: Option<Vec<ColumnStatistics>>,
 }
 
+impl Prepared {
+    /// Messages that are written as they are.
+    fn copied(frames: BatchFrames, statistics: Option<Vec<ColumnStatistics>>) -> Result<Self> {
+        let message = frames.batch.message()?;
+        let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
+        let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
+        Ok(Prepared { frames, rows, statistics })
+    }
+
+    fn encoded(
+        decoded: &Decoded,
+        codec: Codec,
+        known: Option<Vec<ColumnStatistics>>,
+        statistics_columns: &[usize],
+    ) -> Result<Self> {
+        let batch = &decoded.batch;
+        let statistics = match known {
+            Some(known) => known,
+            None => batch_statistics(batch, statistics_columns)?,
+        };
+        let frames = chunk::encode_batch(batch, codec)?;
+        Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) })
+    }
+}
+
 struct Export {
     pipeline: Pipeline<Option<Prepared>>,
     places: Vec<(u32, u32)>,
@@ -102,14 +131,7 @@ impl Export {
         let manifest = dataset.manifest().cloned();
         let rows = Rows::new(&stored_schema, options.columns.as_deref(), plan.filter.clone());
         let decoder = RowDecoder::new(&stored_schema, rows)?;
-        let schema = match &options.columns {
-            None => stored_schema,
-            Some(columns) => {
-                let (increasing, order) = chunk::projection(&stored_schema, columns)?;
-                let picked: Vec<usize> = order.into_iter().map(|place| increasing[place]).collect();
-                std::sync::Arc::new(stored_schema.project(&picked)?)
-            }
-        };
+        let schema = project_schema(&stored_schema, options.columns.as_deref())?;
         let statistics_columns = statistics_columns(&schema, STATISTICS_COLUMNS);
         let values = partition_values(manifest.as_ref(), &plan.chunks)?;
         let places = plan.places();
@@ -259,21 +281,12 @@ fn prepare_chunk(
     if let (true, ChunkBytes::Whole(payload)) = (whole, bytes) {
         let frames = chunk::parse(payload)?;
         if ipc_file::codec_of(&frames.batch)? == codec {
-            let message = frames.batch.message()?;
-            let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
-            let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
-            return Ok((Some(Prepared { frames, rows, statistics: known }), 0));
+            return Ok((Some(Prepared::copied(frames, known)?), 0));
         }
     }
     let (decoded, decoded_bytes) = decoder.decode(bytes)?;
-    let Some(Decoded { batch, .. }) = decoded else { return Ok((None, decoded_bytes)) };
-    let statistics = match known {
-        Some(known) => known,
-        None => batch_statistics(&batch, statistics_columns)?,
-    };
-    let frames = chunk::encode_batch(&batch, codec)?;
-    let prepared = Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) };
-    Ok((Some(prepared), decoded_bytes))
+    let prepared = decoded.map(|decoded| Prepared::encoded(&decoded, codec, known, statistics_columns)).transpose()?;
+    Ok((prepared, decoded_bytes))
 }
 
 /// Writes an IPC stream, repeating dictionaries only where they change.

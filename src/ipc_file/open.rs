@@ -1,0 +1,128 @@
+//! Opening a file: its ends, schema, dictionaries and index.
+
+use arrow::buffer::Buffer;
+use arrow_ipc::MessageHeader;
+
+use super::footer::{self, Footer, HEADER, MAGIC, TAIL_BYTES};
+use super::{INDEX_KEY, IpcFile, dictionary_codec, frame_of_block};
+use crate::chunk::{self, DecodeLimit, Dictionaries, Frame};
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::runtime::{Context, runtime};
+use crate::store::FileBytes;
+
+impl IpcFile {
+    /// Reads footer, schema and dictionaries of a file. Errors name it.
+    pub(crate) async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
+        let described = format!("'{name}'");
+        load(name, bytes, ctx).await.map_err(|e| e.context(described))
+    }
+}
+
+async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
+    let runtime = runtime()?;
+    let limit = DecodeLimit { base_bytes: runtime.budget.total() };
+    let (footer_bytes, messages_end) = read_footer(&bytes, ctx).await?;
+    let footer = runtime.compute(move || Footer::parse(&footer_bytes, messages_end)).await?;
+    let schema_frame = read_schema_message(&bytes, messages_end, ctx).await?;
+    let blocks: Vec<_> = footer.dictionaries.iter().map(|block| block.range()).collect();
+    let dictionary_bytes = bytes.read_all(&blocks, ctx).await?;
+    let parse = move || {
+        if schema_frame.schema()?.fields() != footer.schema.fields() {
+            return Err(Error::corrupt("the schema at the start of the file is not the one in its footer"));
+        }
+        let (dictionary_frames, dictionaries) = parse_dictionaries(&dictionary_bytes, &footer, limit)?;
+        let index = footer.custom_metadata.get(INDEX_KEY).map(|text| Manifest::from_footer_text(text)).transpose()?;
+        let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.unwrap_or_default();
+        Ok(IpcFile { name, bytes, footer, schema_frame, dictionary_frames, dictionaries, index, index_rows, limit })
+    };
+    runtime.compute(parse).await
+}
+
+/// The footer, and where it starts.
+async fn read_footer(bytes: &FileBytes, ctx: &Context) -> Result<(Buffer, u64)> {
+    let file_len = bytes.len();
+    let tail = bytes.read(file_len.saturating_sub(TAIL_BYTES as u64)..file_len, ctx).await?;
+    let footer_len = footer::footer_len(&tail, file_len)?;
+    let head = bytes.read(0..HEADER.len() as u64, ctx).await?;
+    if head[..MAGIC.len()] != MAGIC {
+        return Err(Error::corrupt("this is not an Arrow IPC file: it does not start with the magic 'ARROW1'"));
+    }
+    let end = file_len - TAIL_BYTES as u64;
+    let start = end - footer_len as u64;
+    Ok((bytes.read(start..end, ctx).await?, start))
+}
+
+/// The first message. It follows the magic and zeros up to a multiple of 8, or of 64 where arrow-rs wrote the file.
+async fn read_schema_message(bytes: &FileBytes, messages_end: u64, ctx: &Context) -> Result<Frame> {
+    const FURTHEST_START: u64 = 64;
+    let mut start = HEADER.len() as u64;
+    let prefix_at = |start: u64| start.min(messages_end)..start.saturating_add(8).min(messages_end);
+    let mut prefix = bytes.read(prefix_at(start), ctx).await?;
+    while prefix[..] == [0; 8] && start < FURTHEST_START {
+        start += 8;
+        prefix = bytes.read(prefix_at(start), ctx).await?;
+    }
+    let len = chunk::head_len(&prefix)?.ok_or_else(|| Error::corrupt("the file does not start with its schema"))?;
+    let end = start.saturating_add(len as u64);
+    if end > messages_end {
+        return Err(Error::corrupt("the schema at the start of the file goes beyond its footer"));
+    }
+    let frame = Frame::from_head(bytes.read(start..end, ctx).await?)?;
+    if frame.kind()? != MessageHeader::Schema {
+        return Err(Error::corrupt("the file does not start with its schema"));
+    }
+    Ok(frame)
+}
+
+fn parse_dictionaries(bytes: &[Buffer], footer: &Footer, limit: DecodeLimit) -> Result<(Vec<Frame>, Dictionaries)> {
+    let mut frames = Vec::with_capacity(footer.dictionaries.len());
+    for (i, (block, bytes)) in footer.dictionaries.iter().zip(bytes).enumerate() {
+        let frame = frame_of_block(bytes, block, MessageHeader::DictionaryBatch);
+        frames.push(frame.map_err(|e| e.context(format!("dictionary {i}")))?);
+    }
+    footer::check_dictionaries(&frames)?;
+    let dictionaries = chunk::decode_dictionaries(&frames, &footer.schema, limit)?;
+    if footer::has_deltas(&frames)? {
+        // A chunk holds complete dictionaries: the deltas are joined once, here.
+        frames = join_deltas(&frames, &dictionaries)?;
+    }
+    Ok((frames, dictionaries))
+}
+
+fn join_deltas(frames: &[Frame], dictionaries: &Dictionaries) -> Result<Vec<Frame>> {
+    let mut joined = Vec::new();
+    let mut codec = Codec::None;
+    for frame in frames {
+        let message = frame.message()?;
+        let Some(dictionary) = message.header_as_dictionary_batch() else { continue };
+        codec = dictionary_codec(frame)?;
+        if !dictionary.isDelta() {
+            joined.push(dictionary.id());
+        }
+    }
+    joined.into_iter().map(|id| chunk::encode_dictionary(id, &dictionaries[&id], codec)).collect()
+}
+
+/// The row of the index for each batch of the footer. Each must have its own, and nothing else may be listed.
+fn index_rows(index: &Manifest, footer: &Footer) -> Result<Vec<usize>> {
+    let misfit = || Error::corrupt("the index in the file's footer does not fit its batches");
+    if index.chunks.len() != footer.batches.len() || index.schema.fields() != footer.schema.fields() {
+        return Err(misfit());
+    }
+    let place = |row: &usize| (index.chunks[*row].index.metadata_offset, index.chunks[*row].index.body_length);
+    let mut by_offset: Vec<usize> = (0..index.chunks.len()).collect();
+    by_offset.sort_by_key(place);
+    let mut positions: Vec<usize> = (0..footer.batches.len()).collect();
+    positions.sort_by_key(|position| footer.batches[*position].offset);
+    let mut rows = vec![0; positions.len()];
+    for (position, row) in positions.into_iter().zip(by_offset) {
+        let block = &footer.batches[position];
+        if place(&row) != (block.offset, block.body_len) {
+            return Err(misfit());
+        }
+        rows[position] = row;
+    }
+    Ok(rows)
+}

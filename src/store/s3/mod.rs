@@ -1,0 +1,46 @@
+//! IPC files on S3, and on servers that speak its protocol.
+//!
+//! `options` says where a file is and how its server is reached, with or without the Cargo feature `s3`; `client` is a
+//! connected client, which repeats what can succeed later; `object` is an object that is read in ranges; `upload`
+//! writes one. `errors` maps what a server says to the library's kinds.
+
+#[cfg(feature = "s3")]
+mod client;
+#[cfg(feature = "s3")]
+mod errors;
+#[cfg(feature = "s3")]
+mod object;
+mod options;
+#[cfg(feature = "s3")]
+mod upload;
+
+pub(crate) use options::S3Url;
+pub use options::{PathStyle, S3Options};
+
+#[cfg(feature = "s3")]
+pub(crate) use self::{object::open, upload::upload};
+
+#[cfg(not(feature = "s3"))]
+pub(crate) use self::without::{open, upload};
+
+#[cfg(not(feature = "s3"))]
+mod without {
+    use std::path::Path;
+
+    use super::S3Url;
+    use crate::error::{Error, Result};
+    use crate::runtime::Context;
+    use crate::store::FileBytes;
+
+    fn unsupported(url: &S3Url) -> Error {
+        Error::unsupported(format!("{url}: this build of the library has no S3: build it with the Cargo feature 's3'"))
+    }
+
+    pub(crate) async fn open(url: &S3Url, _: &Context) -> Result<FileBytes> {
+        Err(unsupported(url))
+    }
+
+    pub(crate) async fn upload(_: &Path, url: &S3Url, _: &Context) -> Result<u64> {
+        Err(unsupported(url))
+    }
+}
