@@ -25,7 +25,8 @@ public abstract sealed class Options<S extends Options<S>>
                 SplitOptions,
                 GenerateOptions,
                 VerifyOptions,
-                RuntimeOptions {
+                RuntimeOptions,
+                S3Options {
     private static final double NANOS_PER_SECOND = 1e9;
 
     private final Kind kind;

@@ -13,7 +13,8 @@ public final class S3Options extends Options<S3Options> {
     }
 
     /**
-     * The address of a server that is not that of AWS, such as http://localhost:9000. Unless given: the environment's AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, or the profile.
+     * The address of a server that is not that of AWS, such as http://localhost:9000. Unless given: the environment's
+     * AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, or the profile.
      *
      * @param value the text
      * @return this
@@ -63,7 +64,8 @@ public final class S3Options extends Options<S3Options> {
     }
 
     /**
-     * Whether the bucket stands in the path rather than in the host's name; auto: where an endpoint is given. Default: {@code auto}.
+     * Whether the bucket stands in the path rather than in the host's name; auto: where an endpoint is given.
+     * Default: {@code auto}.
      *
      * @param value {@code auto}, {@code on} or {@code off}
      * @return this
@@ -73,7 +75,8 @@ public final class S3Options extends Options<S3Options> {
     }
 
     /**
-     * Bytes of one request at the most: longer reads are split, uploads are made of parts of this size (5 MiB or more). Default: {@code 8388608}.
+     * Bytes of one request at the most: longer reads are split, uploads are made of parts of this size (5 MiB or
+     * more). Default: {@code 8388608}.
      *
      * @param value bytes
      * @return this
@@ -123,7 +126,8 @@ public final class S3Options extends Options<S3Options> {
     }
 
     /**
-     * The first delay before a repeat; it doubles each time and is jittered over its full length. Default: {@code 0.2}.
+     * The first delay before a repeat; it doubles each time and is jittered over its full length. Default: {@code
+     * 0.2}.
      *
      * @param value the time
      * @return this
