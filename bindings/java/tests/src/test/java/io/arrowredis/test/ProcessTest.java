@@ -57,7 +57,7 @@ class ProcessTest {
 
     @Test
     void theProcessIsConfiguredFirst() {
-        check(run(Programs.java(flags(), "", ChildMain.class, "configure")), 0, "configured 7");
+        check(run(Programs.java(flags(), "", ChildMain.class, "configure")), 0, "configured 8");
     }
 
     @Test
