@@ -2,6 +2,7 @@ package io.arrowredis.arrow;
 
 import io.arrowredis.ArrowRedisException;
 import io.arrowredis.ErrorCode;
+import java.util.List;
 import java.util.function.Supplier;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
@@ -11,6 +12,8 @@ import org.apache.arrow.c.CDataDictionaryProvider;
 import org.apache.arrow.c.Data;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.util.MemoryUtil;
+import org.apache.arrow.util.Preconditions;
+import org.apache.arrow.vector.FieldVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.types.pojo.ArrowType;
 import org.apache.arrow.vector.types.pojo.Field;
@@ -59,13 +62,32 @@ final class CStructs {
         field.getChildren().forEach(child -> checkDecimals(child, column));
     }
 
-    /** Has arrow-java import a batch, which it moves whatever the outcome; what it cannot do is UNSUPPORTED. */
+    /**
+     * Has arrow-java import a batch column by column, each straight into its vector. Its own
+     * {@code importIntoVectorSchemaRoot} fills vectors of a struct first, and loads the root from those: twice the work.
+     * The batch is released or moved whatever the outcome; what arrow-java cannot do is UNSUPPORTED.
+     */
     static void importBatch(
-            BufferAllocator allocator, ArrowArray array, VectorSchemaRoot root, CDataDictionaryProvider dictionaries) {
+            BufferAllocator allocator, ArrowArray batch, VectorSchemaRoot root, CDataDictionaryProvider dictionaries) {
+        ArrowArray.Snapshot struct = batch.snapshot();
+        List<FieldVector> vectors = root.getFieldVectors();
         try {
-            Data.importIntoVectorSchemaRoot(allocator, array, root, dictionaries);
+            Preconditions.checkState(
+                    struct.n_children == vectors.size(),
+                    "a batch has %s columns where the schema has %s",
+                    struct.n_children,
+                    vectors.size());
+            for (int column = 0; column < vectors.size(); column++) {
+                // A child may be moved out of its parent, which leaves it alone from then on.
+                long child = MemoryUtil.getLong(struct.children + (long) column * Long.BYTES);
+                Data.importIntoVector(allocator, ArrowArray.wrap(child), vectors.get(column), dictionaries);
+            }
+            root.setRowCount(Math.toIntExact(struct.length));
         } catch (RuntimeException e) {
+            root.clear();
             throw unsupported("import", e);
+        } finally {
+            batch.release();
         }
     }
 
