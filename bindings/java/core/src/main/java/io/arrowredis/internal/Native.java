@@ -10,27 +10,50 @@ public final class Native {
 
     private Native() {}
 
-    /** The library, loaded when it is first needed. A failure to load it is told to every caller anew. */
+    /**
+     * The library, loaded when it is first needed. A failure to load it is told to every caller anew. Functions are bound
+     * when they are first called: linking all of them takes a JVM a third of a second of CPU time.
+     */
     private static final class Loaded {
         private static final Loaded INSTANCE = new Loaded();
 
         private final Backend backend;
         private final Backend.Call[] calls = new Backend.Call[CFunction.values().length];
-        private final ArrowRedisException failure;
+        private final RuntimeException failure;
 
         private Loaded() {
             Backend loaded = null;
-            ArrowRedisException failed = null;
+            RuntimeException failed = null;
             try {
                 loaded = NativeLibrary.load();
-                for (CFunction function : CFunction.values()) {
-                    calls[function.ordinal()] = loaded.bind(function);
-                }
-            } catch (ArrowRedisException e) {
+            } catch (RuntimeException e) {
                 failed = e;
             }
             backend = loaded;
             failure = failed;
+        }
+
+        /** Threads may bind a function twice, to the same effect: what a call consists of is final. */
+        private Backend.Call call(CFunction function) {
+            Backend.Call call = calls[function.ordinal()];
+            if (call == null) {
+                call = bind(function);
+                calls[function.ordinal()] = call;
+            }
+            return call;
+        }
+
+        private Backend.Call bind(CFunction function) {
+            try {
+                return backend.bind(function);
+            } catch (UnsatisfiedLinkError e) {
+                ArrowRedisException error = ArrowRedisException.of(
+                        ErrorCode.UNSUPPORTED,
+                        "the library has no " + function.symbol()
+                                + ": it is older than this binding, and both should be " + "of the same version");
+                error.initCause(e);
+                throw error;
+            }
         }
     }
 
@@ -44,7 +67,12 @@ public final class Native {
 
     /** Calls a function that cannot fail. */
     public static long call(CFunction function, long... arguments) {
-        return loaded().calls[function.ordinal()].invoke(arguments);
+        return loaded().call(function).invoke(arguments);
+    }
+
+    /** Whether the library exports what the table says: the test of the table asks. */
+    public static boolean exports(CFunction function) {
+        return loaded().call(function) != null;
     }
 
     /** Calls a function that returns text, which is copied; null for NULL. */

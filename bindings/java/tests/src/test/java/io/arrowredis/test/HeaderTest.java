@@ -85,6 +85,7 @@ class HeaderTest {
         for (CFunction function : CFunction.values()) {
             String parameters = Stream.of(function.parameters()).map(Enum::name).collect(Collectors.joining());
             bound.put(function.symbol(), function.result() + "(" + parameters + ")");
+            assertTrue(Native.exports(function), function.symbol());
         }
         assertTrue(declared.size() > 80);
         assertEquals(declared, bound);
