@@ -8,6 +8,8 @@ fn main() {
         // The number changes with ARROWREDIS_ABI_VERSION.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libarrowredis.so.1");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // Dependencies that have a C interface of their own keep it to themselves.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
     } else if target == "macos" {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libarrowredis.1.dylib");
     }

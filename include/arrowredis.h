@@ -240,6 +240,9 @@ typedef struct arrowredis_server_info arrowredis_server_info;
 // and nothing that was opened from it is alive any more.
 typedef struct arrowredis_store arrowredis_store;
 
+// A text that the library has made. Immutable.
+typedef struct arrowredis_text arrowredis_text;
+
 // What a comparison found. Immutable.
 typedef struct arrowredis_verify_report arrowredis_verify_report;
 
@@ -597,6 +600,17 @@ int32_t arrowredis_context_metrics(const struct arrowredis_context *context,
 // Frees a context. NULL does nothing.
 void arrowredis_context_free(struct arrowredis_context *context);
 
+// All counters and histograms of the process since its start, in the text format of Prometheus; what each counts
+// stands in the text. It holds no name of a key, a server or a user. The caller owns `*out`.
+int32_t arrowredis_metrics_text(struct arrowredis_text **out,
+                                struct arrowredis_error **err);
+
+// The characters of a text. Borrowed from it; NULL for a NULL text. `length` may be NULL.
+const char *arrowredis_text_get(const struct arrowredis_text *text, size_t *length);
+
+// Frees a text. NULL does nothing.
+void arrowredis_text_free(struct arrowredis_text *text);
+
 // Opens a store by its URL: `redis://`, `rediss://`, `unix://`, `file:///dir` or `memory://NAME`.
 //
 // A server is not contacted before the first operation. `options` are of kind `ARROWREDIS_OPTIONS_STORE`, or NULL.
@@ -611,6 +625,18 @@ int32_t arrowredis_store_open(const char *url,
 // Where the store is, without any credential: for messages. Borrowed from the store; NULL for a NULL store.
 // `length` may be NULL.
 const char *arrowredis_store_description(const struct arrowredis_store *store, size_t *length);
+
+// Logs in with other credentials from now on, for tokens that rotate: a new connection uses them, requests under way
+// end as they are, and connections made with the old ones serve no further request. Any thread may call it.
+//
+// An empty `user` keeps the one that the store was opened with. The texts are copied and never shown. Errors:
+// UNSUPPORTED for a store that nobody logs in to.
+int32_t arrowredis_store_set_credentials(const struct arrowredis_store *store,
+                                         const char *user,
+                                         size_t user_length,
+                                         const char *password,
+                                         size_t password_length,
+                                         struct arrowredis_error **err);
 
 // Closes a store: later calls with it fail with INVALID_ARGUMENT. Datasets and readers that were opened from it
 // go on. The handle must still be freed.
@@ -698,6 +724,16 @@ int32_t arrowredis_dataset_partition(const struct arrowredis_dataset *dataset,
 int32_t arrowredis_dataset_chunks(const struct arrowredis_dataset *dataset,
                                   struct ArrowArrayStream *out,
                                   struct arrowredis_error **err);
+
+// How the chunks that the manifest lists are spread over the nodes of a cluster, as an Arrow stream of one batch:
+// `node` (its address), `chunks` and `payload_bytes`, in the order of the addresses. Every other store is one node; a
+// dataset without a manifest has no rows. The caller releases `*out`.
+//
+// Errors: what the store reports.
+int32_t arrowredis_dataset_nodes(const struct arrowredis_dataset *dataset,
+                                 const struct arrowredis_context *context,
+                                 struct ArrowArrayStream *out,
+                                 struct arrowredis_error **err);
 
 // Frees a dataset; readers that were started from it go on. NULL does nothing. The data stays where it is.
 void arrowredis_dataset_free(struct arrowredis_dataset *dataset);

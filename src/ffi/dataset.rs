@@ -1,9 +1,11 @@
 //! Datasets: opening, describing, listing, deleting.
 
 use std::ffi::c_char;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::dataset::{Dataset, DatasetSummary, delete_dataset, list_datasets};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+
+use crate::dataset::{Dataset, DatasetSummary, NodeSummary, delete_dataset, list_datasets};
 use crate::error::{Error, Result};
 use crate::ffi::arrow_abi::{ArrowArrayStream, ArrowSchema};
 use crate::ffi::context::{arrowredis_context, start};
@@ -302,6 +304,35 @@ pub extern "C" fn arrowredis_dataset_chunks(
         out.set(export_table(borrow(dataset, "dataset")?.manifest()?.to_record_batch()?));
         Ok(())
     })
+}
+
+/// How the chunks that the manifest lists are spread over the nodes of a cluster, as an Arrow stream of one batch:
+/// `node` (its address), `chunks` and `payload_bytes`, in the order of the addresses. Every other store is one node; a
+/// dataset without a manifest has no rows. The caller releases `*out`.
+///
+/// Errors: what the store reports.
+#[unsafe(no_mangle)]
+pub extern "C" fn arrowredis_dataset_nodes(
+    dataset: *const arrowredis_dataset,
+    context: *const arrowredis_context,
+    out: *mut ArrowArrayStream,
+    err: *mut *mut arrowredis_error,
+) -> i32 {
+    call(err, || {
+        let (dataset, out) = (borrow(dataset, "dataset")?.dataset(), Out::new(out, "out")?);
+        out.set(export_table(nodes_table(&dataset.nodes(&start(context)?)?)?));
+        Ok(())
+    })
+}
+
+fn nodes_table(nodes: &[NodeSummary]) -> Result<RecordBatch> {
+    let addresses: StringArray = nodes.iter().map(|node| Some(node.node.as_str())).collect();
+    let numbers = |of: fn(&NodeSummary) -> u64| Arc::new(UInt64Array::from_iter_values(nodes.iter().map(of)));
+    Ok(RecordBatch::try_from_iter_with_nullable([
+        ("node", Arc::new(addresses) as ArrayRef, false),
+        ("chunks", numbers(|node| node.chunks), false),
+        ("payload_bytes", numbers(|node| node.payload_bytes), false),
+    ])?)
 }
 
 /// Frees a dataset; readers that were started from it go on. NULL does nothing. The data stays where it is.

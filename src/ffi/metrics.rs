@@ -1,6 +1,9 @@
-//! Figures of an operation as a plain struct.
+//! Figures: of an operation as a plain struct, of the whole process as a text.
 
-use crate::ffi::guard::Growing;
+use std::ffi::c_char;
+
+use crate::ffi::error::arrowredis_error;
+use crate::ffi::guard::{Growing, Out, Text, borrow, call, give, handle, no_text, release};
 use crate::metrics::Metrics;
 
 /// What an operation has done so far, and what it cost. A snapshot. MB are 2^20 bytes.
@@ -65,4 +68,31 @@ impl From<&Metrics> for arrowredis_metrics {
             bytes_pruned: metrics.bytes_pruned,
         }
     }
+}
+
+/// A text that the library has made. Immutable.
+pub struct arrowredis_text(Text);
+
+handle!(arrowredis_text, "text", b"ar.text.");
+
+/// All counters and histograms of the process since its start, in the text format of Prometheus; what each counts
+/// stands in the text. It holds no name of a key, a server or a user. The caller owns `*out`.
+#[unsafe(no_mangle)]
+pub extern "C" fn arrowredis_metrics_text(out: *mut *mut arrowredis_text, err: *mut *mut arrowredis_error) -> i32 {
+    call(err, || {
+        Out::new(out, "out")?.set(give(arrowredis_text(Text::new(&crate::telemetry::metrics_text()))));
+        Ok(())
+    })
+}
+
+/// The characters of a text. Borrowed from it; NULL for a NULL text. `length` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn arrowredis_text_get(text: *const arrowredis_text, length: *mut usize) -> *const c_char {
+    borrow(text, "text").map_or_else(|_| no_text(length), |text| text.0.lend(length))
+}
+
+/// Frees a text. NULL does nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn arrowredis_text_free(text: *mut arrowredis_text) {
+    release(text);
 }

@@ -57,6 +57,27 @@ pub extern "C" fn arrowredis_store_description(store: *const arrowredis_store, l
     borrow(store, "store").map_or_else(|_| no_text(length), |store| store.description.lend(length))
 }
 
+/// Logs in with other credentials from now on, for tokens that rotate: a new connection uses them, requests under way
+/// end as they are, and connections made with the old ones serve no further request. Any thread may call it.
+///
+/// An empty `user` keeps the one that the store was opened with. The texts are copied and never shown. Errors:
+/// UNSUPPORTED for a store that nobody logs in to.
+#[unsafe(no_mangle)]
+pub extern "C" fn arrowredis_store_set_credentials(
+    store: *const arrowredis_store,
+    user: *const c_char,
+    user_length: usize,
+    password: *const c_char,
+    password_length: usize,
+    err: *mut *mut arrowredis_error,
+) -> i32 {
+    call(err, || {
+        let (user, password) = (text(user, user_length, "user")?, text(password, password_length, "password")?);
+        let store = borrow(store, "store")?.store()?;
+        store.set_credentials((!user.is_empty()).then_some(user), password)
+    })
+}
+
 /// Closes a store: later calls with it fail with INVALID_ARGUMENT. Datasets and readers that were opened from it
 /// go on. The handle must still be freed.
 #[unsafe(no_mangle)]

@@ -146,6 +146,50 @@ static void errors_carry_the_server_s_own_word(void) {
   server_stop(&server);
 }
 
+/* A password that was changed on the server takes effect on the open store, and is in no text. */
+static void other_credentials_for_an_open_store(void) {
+  struct server server;
+  static const char *const settings[] = {"requirepass", "canary-new", NULL};
+  server_start(&server, settings);
+  char url[128];
+  snprintf(url, sizeof url, "redis://:canary-old@127.0.0.1:%d", server.port);
+  arrowredis_store *store = open_store(url);
+  arrowredis_server_info *info = NULL;
+  FAILS(arrowredis_store_ping(store, NULL, &info, &error), ARROWREDIS_PERMISSION_DENIED, "WRONGPASS");
+  OK(arrowredis_store_set_credentials(store, NULL, 0, TEXT("canary-new"), &error));
+  OK(arrowredis_store_ping(store, NULL, &info, &error));
+  arrowredis_server_info_free(info);
+  OK(arrowredis_store_set_credentials(store, TEXT("nobody"), TEXT("canary-new"), &error));
+  FAILS(arrowredis_store_ping(store, NULL, &info, &error), ARROWREDIS_PERMISSION_DENIED, "WRONGPASS");
+  OK(arrowredis_store_close(store, &error));
+  FAILS(arrowredis_store_set_credentials(store, NULL, 0, TEXT("x"), &error), ARROWREDIS_INVALID_ARGUMENT, "was closed");
+  arrowredis_store_free(store);
+  server_stop(&server);
+  arrowredis_text *text = NULL;
+  OK(arrowredis_metrics_text(&text, &error));
+  size_t length = 0;
+  const char *metrics = arrowredis_text_get(text, &length);
+  CHECK_INT(length, strlen(metrics));
+  CHECK_CONTAINS(metrics, "# TYPE arrowredis_connections_total counter");
+  CHECK(!strstr(metrics, "\narrowredis_connections_total 0\n"));
+  CHECK(!strstr(metrics, "canary"));
+  arrowredis_text_free(text);
+}
+
+static void nodes_of_a_dataset(void) {
+  set_up("memory://nodes");
+  struct ArrowArrayStream stream;
+  OK(arrowredis_dataset_nodes(on.dataset, NULL, &stream, &error));
+  struct ArrowArray array;
+  CHECK_INT(stream.get_next(&stream, &array), 0);
+  CHECK_INT(array.length, 1);
+  CHECK_INT(((const uint64_t *)array.children[1]->buffers[1])[0], 16);
+  CHECK(((const uint64_t *)array.children[2]->buffers[1])[0] > 16 * 2000);
+  array.release(&array);
+  stream.release(&stream);
+  tear_down();
+}
+
 /* Other programs' keys may hold any bytes. */
 static void keys_that_are_not_utf8(void) {
   struct server server;
@@ -379,6 +423,8 @@ int main(int argc, char **argv) {
       {"errors_tell_partition_and_batch", errors_tell_partition_and_batch},
       {"broken_chunks_are_found_without_reading", broken_chunks_are_found_without_reading},
       {"errors_carry_the_server_s_own_word", errors_carry_the_server_s_own_word},
+      {"other_credentials_for_an_open_store", other_credentials_for_an_open_store},
+      {"nodes_of_a_dataset", nodes_of_a_dataset},
       {"keys_that_are_not_utf8", keys_that_are_not_utf8},
       {"cancelled_before", cancelled_before},
       {"cancelled_during_and_after", cancelled_during_and_after},

@@ -119,6 +119,24 @@ static int32_t store_ping(arrowredis_error **err) {
   return code;
 }
 
+static int32_t store_set_credentials(arrowredis_error **err) {
+  return arrowredis_store_set_credentials(P(0, on.store), NULL, 0, T(1, "secret"), err);
+}
+
+static int32_t metrics_text(arrowredis_error **err) {
+  arrowredis_text *out = NULL;
+  int32_t code = arrowredis_metrics_text(P(0, &out), err);
+  arrowredis_text_free(out);
+  return code;
+}
+
+static int32_t dataset_nodes(arrowredis_error **err) {
+  struct ArrowArrayStream out;
+  int32_t code = arrowredis_dataset_nodes(P(0, on.dataset), P(1, on.context), P(2, &out), err);
+  if (code == 0) out.release(&out);
+  return code;
+}
+
 static int32_t server_info_fields(arrowredis_error **err) {
   arrowredis_server_fields out;
   return arrowredis_server_info_fields(P(0, on.info), P(1, &out), sizeof out, err);
@@ -422,6 +440,8 @@ static const struct fallible {
     {"arrowredis_store_open", store_open, "RoR", 0},
     {"arrowredis_store_close", store_close, "R", 0},
     {"arrowredis_store_ping", store_ping, "RoR", 0},
+    {"arrowredis_store_set_credentials", store_set_credentials, "RR", ARROWREDIS_UNSUPPORTED},
+    {"arrowredis_metrics_text", metrics_text, "R", 0},
     {"arrowredis_server_info_fields", server_info_fields, "RR", 0},
     {"arrowredis_dataset_open", dataset_open, "RRoR", 0},
     {"arrowredis_dataset_open_without_manifest", dataset_open_without_manifest, "RRR", 0},
@@ -430,6 +450,7 @@ static const struct fallible {
     {"arrowredis_dataset_partition_count", dataset_partition_count, "RR", 0},
     {"arrowredis_dataset_partition", dataset_partition, "RR", 0},
     {"arrowredis_dataset_chunks", dataset_chunks, "RR", 0},
+    {"arrowredis_dataset_nodes", dataset_nodes, "RoR", 0},
     {"arrowredis_dataset_check", dataset_check, "RoRo", 0},
     {"arrowredis_collect_garbage", collect_garbage, "RRooo", 0},
     {"arrowredis_dataset_delete", dataset_delete, "RRoo", 0},
@@ -560,7 +581,7 @@ static const char *const INFALLIBLE[] = {
     "arrowredis_verify_report_identical", "arrowredis_verify_report_column_count",
     "arrowredis_verify_report_difference", "arrowredis_verify_report_note", "arrowredis_verify_report_free",
     "arrowredis_log_dropped", "arrowredis_log_record_level", "arrowredis_log_record_target",
-    "arrowredis_log_record_message", "arrowredis_log_record_free",
+    "arrowredis_log_record_message", "arrowredis_log_record_free", "arrowredis_text_get", "arrowredis_text_free",
 };
 enum { INFALLIBLE_COUNT = sizeof INFALLIBLE / sizeof *INFALLIBLE };
 
@@ -588,6 +609,7 @@ static void null_in_functions_that_cannot_fail(void) {
   CHECK(!arrowredis_log_record_target(NULL, NULL));
   CHECK(!arrowredis_log_record_message(NULL, NULL));
   CHECK_INT(arrowredis_log_dropped(), 0);
+  CHECK(!arrowredis_text_get(NULL, NULL));
   CHECK(arrowredis_version());
   CHECK_INT(arrowredis_abi_version(), ARROWREDIS_ABI_VERSION);
   arrowredis_cancel_token_cancel(NULL);
@@ -606,6 +628,7 @@ static void null_in_functions_that_cannot_fail(void) {
   arrowredis_verify_side_free(NULL);
   arrowredis_verify_report_free(NULL);
   arrowredis_log_record_free(NULL);
+  arrowredis_text_free(NULL);
 }
 
 static int is_in_a_table(const char *symbol) {
