@@ -45,7 +45,12 @@ func onEveryStore(t *testing.T, test func(t *testing.T, url string)) {
 
 func openStore(t testing.TB, url string) *arrowredis.Store {
 	t.Helper()
-	store, err := arrowredis.OpenStore(url, nil)
+	return openStoreWith(t, url, nil)
+}
+
+func openStoreWith(t testing.TB, url string, options *arrowredis.StoreOptions) *arrowredis.Store {
+	t.Helper()
+	store, err := arrowredis.OpenStore(url, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,6 +121,17 @@ func TestFilesOnS3TakeThePlaceOfLocalOnes(t *testing.T) {
 		t.Errorf("%d of %d rows were read", rows, generated.Rows)
 	}
 
+	store := openStore(t, "memory://s3")
+	report, err := store.SplitFile(t.Context(), "demo", location, nil)
+	if err != nil || report.Metrics.Rows != generated.Rows {
+		t.Errorf("%+v: %v", report, err)
+	}
+	local, err1 := arrowredis.VerifyFile(file, nil)
+	remote, err2 := arrowredis.VerifyFile(location, nil)
+	if compared := identical(t, local, remote, err1, err2); !compared.Identical {
+		t.Errorf("%+v", compared)
+	}
+
 	if _, err := arrowredis.ReadFile(t.Context(), inQuery("none.arrow", server), nil); !errors.Is(err, arrowredis.ErrNotFound) {
 		t.Errorf("an object that does not exist: %v", err)
 	}
