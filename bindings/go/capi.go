@@ -92,6 +92,18 @@ func libraryABIVersion() int32 { return int32(C.arrowredis_abi_version()) }
 
 func liveHandles() int64 { return int64(C.arrowredis_live_handles()) }
 
+func metricsText() (string, error) {
+	var failure *C.arrowredis_error
+	var out *C.arrowredis_text
+	if err := check(C.arrowredis_metrics_text(&out, &failure), &failure); err != nil {
+		return "", err
+	}
+	defer C.arrowredis_text_free(out)
+	var length C.size_t
+	characters := C.arrowredis_text_get(out, &length)
+	return C.GoStringN(characters, C.int(length)), nil
+}
+
 func configure(options *cOptions) error {
 	var failure *C.arrowredis_error
 	return check(C.arrowredis_configure(options, &failure), &failure)
@@ -245,6 +257,13 @@ func storeDescription(store *cStore) string {
 	return C.GoString(C.arrowredis_store_description(store, nil))
 }
 
+func storeSetCredentials(store *cStore, user, password string) error {
+	var failure *C.arrowredis_error
+	u, un := text(user)
+	p, pn := text(password)
+	return check(C.arrowredis_store_set_credentials(store, u, un, p, pn, &failure), &failure)
+}
+
 func storeClose(store *cStore) error {
 	var failure *C.arrowredis_error
 	return check(C.arrowredis_store_close(store, &failure), &failure)
@@ -351,6 +370,11 @@ func datasetPartition(dataset *cDataset, index int) (Partition, error) {
 func datasetChunks(dataset *cDataset, out *cdata.CArrowArrayStream) error {
 	var failure *C.arrowredis_error
 	return check(C.arrowredis_dataset_chunks(dataset, (*cStream)(unsafe.Pointer(out)), &failure), &failure)
+}
+
+func datasetNodes(dataset *cDataset, context *cContext, out *cdata.CArrowArrayStream) error {
+	var failure *C.arrowredis_error
+	return check(C.arrowredis_dataset_nodes(dataset, context, (*cStream)(unsafe.Pointer(out)), &failure), &failure)
 }
 
 func datasetCheck(dataset *cDataset, context *cContext) (uint64, error) {

@@ -127,9 +127,32 @@ func (d *Dataset) Chunks() (array.RecordReader, error) {
 	if err := datasetChunks(dataset, &stream); err != nil {
 		return nil, err
 	}
-	reader, err := cdata.ImportCRecordReader(&stream, nil)
+	return listing("chunk listing", &stream)
+}
+
+// Nodes tells how the chunks that the manifest lists are spread over the nodes of a cluster: a row for each, with the
+// columns node (its address), chunks and payload_bytes. Every other store is one node; a dataset without a manifest has
+// no rows. The caller releases the reader.
+func (d *Dataset) Nodes(ctx context.Context) (array.RecordReader, error) {
+	dataset, err := d.native.use()
 	if err != nil {
-		return nil, unsupported("chunk listing", err)
+		return nil, err
+	}
+	defer d.native.done()
+	return run(ctx, func(native *cContext) (array.RecordReader, error) {
+		var stream cdata.CArrowArrayStream
+		if err := datasetNodes(dataset, native, &stream); err != nil {
+			return nil, err
+		}
+		return listing("listing of nodes", &stream)
+	})
+}
+
+// listing takes over a stream of the library's.
+func listing(what string, stream *cdata.CArrowArrayStream) (array.RecordReader, error) {
+	reader, err := cdata.ImportCRecordReader(stream, nil)
+	if err != nil {
+		return nil, unsupported(what, err)
 	}
 	return reader.(array.RecordReader), nil
 }

@@ -38,6 +38,10 @@ type Metrics struct {
 	BytesPruned uint64
 }
 
+// MetricsText is all counters and histograms of the process since its start, in the text format of Prometheus, for a
+// handler of /metrics; what each counts stands in the text. It holds no name of a key, a server or a user.
+func MetricsText() (string, error) { return metricsText() }
+
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // moment parses a time of the library's; the zero time if there is none.

@@ -60,6 +60,18 @@ func (s *Store) String() string {
 	return storeDescription(store)
 }
 
+// SetCredentials logs in with other credentials from now on, for tokens that rotate: new connections use them, requests
+// under way end as they are, and connections made with the old ones serve no further request. An empty user keeps the
+// one that the store was opened with. It fails with [ErrUnsupported] for a store that nobody logs in to.
+func (s *Store) SetCredentials(user, password string) error {
+	store, err := s.native.use()
+	if err != nil {
+		return err
+	}
+	defer s.native.done()
+	return storeSetCredentials(store, user, password)
+}
+
 // ServerInfo is what a server says of itself.
 type ServerInfo struct {
 	// Server is the product, such as redis, valkey, directory or memory.

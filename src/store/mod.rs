@@ -123,8 +123,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The node of the server that holds each key, in the order of the keys: the same for all but in a cluster.
     fn nodes_of<'a>(&'a self, keys: &'a [String], ctx: &'a Context) -> BoxFuture<'a, Result<Vec<String>>>;
 
-    /// Logs in with other credentials from now on. Requests under way end as they are; connections made with the old
-    /// ones serve no further request.
+    /// Logs in with other credentials from now on; without a user, with the one that the store was opened with. Requests
+    /// under way end as they are; connections made with the old ones serve no further request.
     ///
     /// # Errors
     /// `UNSUPPORTED` where nobody logs in.

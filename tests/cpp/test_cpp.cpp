@@ -81,6 +81,7 @@ void round_trip_over(const std::string &url) {
   CHECK(partitions.size() == 3 && partitions[1].id == 1 && partitions[1].value == "1" && partitions[1].rows == 200);
   CHECK_INT(dataset.schema()->n_children, 10);
   CHECK_INT(dataset.check(), 0);
+  CHECK_INT(count_stream_rows(dataset.nodes().get()), 1);
 
   int batches = 0;
   for (const Batch &batch : dataset.read({{"partitions", "0,2"}, {"columns", {"id64", "float64_c"}}})) {
@@ -144,6 +145,58 @@ void errors_are_thrown() {
   server_start(&server, settings);
   error = thrown_by([&] { Store("redis://:bad@127.0.0.1:" + std::to_string(server.port)).ping(); });
   CHECK(error.code() == Code::PermissionDenied && error.server_code() == "WRONGPASS");
+  server_stop(&server);
+}
+
+void set_password(const server &server, const std::string &password) {
+  std::string secret = ">" + password;
+  const char *words[] = {"ACL", "SETUSER", "reader", "reset", "on", secret.c_str(), "~*", "&*", "+@all"};
+  size_t lengths[9];
+  for (size_t i = 0; i < 9; i++) lengths[i] = std::string_view(words[i]).size();
+  char reply[64];
+  server_command(&server, reply, sizeof reply, 9, words, lengths);
+  CHECK_CONTAINS(reply, "OK");
+}
+
+void credentials_rotate_on_an_open_store() {
+  server server;
+  server_start(&server, nullptr);
+  publish_generated(Store(server.url), "r");
+  set_password(server, "first-canary");
+  Store store("redis://reader:first-canary@127.0.0.1:" + std::to_string(server.port), {{"client_name", "rotating"}});
+  Dataset dataset = store.open("r");
+  Reader before = dataset.read();
+  CHECK_INT(rows_of(before), 600);
+  set_password(server, "second-canary");
+  store.set_credentials("", "wrong-canary");
+  Error error = thrown_by([&] { store.ping(); });
+  CHECK(error.code() == Code::PermissionDenied && error.server_code() == "WRONGPASS");
+  CHECK(error.message().find("canary") == std::string::npos);
+  store.set_credentials("", "second-canary");
+  Reader after = dataset.read();
+  CHECK_INT(rows_of(after), 600);
+  CHECK(thrown_by([] { Store("memory://nobody").set_credentials("", "x"); }).code() == Code::Unsupported);
+  server_stop(&server);
+}
+
+uint64_t received_bytes() {
+  std::string text = metrics_text(), name = "\narrowredis_received_bytes_total ";
+  size_t position = text.find(name);
+  CHECK(position != std::string::npos);
+  return std::stoull(text.substr(position + name.size()));
+}
+
+void metrics_of_the_process() {
+  server server;
+  server_start(&server, nullptr);
+  Store store(server.url);
+  publish_generated(store, "m");
+  Dataset dataset = store.open("m");
+  uint64_t before = received_bytes();
+  Reader reader = dataset.read();
+  CHECK_INT(rows_of(reader), 600);
+  CHECK(reader.metrics().payload_bytes == dataset.info().payload_bytes);
+  CHECK(received_bytes() - before >= reader.metrics().payload_bytes);
   server_stop(&server);
 }
 
@@ -315,6 +368,8 @@ int main(int argc, char **argv) {
       {"redis_store", redis_store},
       {"values_are_typed", values_are_typed},
       {"errors_are_thrown", errors_are_thrown},
+      {"credentials_rotate_on_an_open_store", credentials_rotate_on_an_open_store},
+      {"metrics_of_the_process", metrics_of_the_process},
       {"options_of_every_type", options_of_every_type},
       {"moved_and_destroyed_in_any_order", moved_and_destroyed_in_any_order},
       {"the_program_s_own_data", the_program_s_own_data},

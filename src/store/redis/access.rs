@@ -19,6 +19,8 @@ const MAX_PASSWORD_BYTES: u64 = 64 << 10;
 /// How the connections of a store identify themselves and check their server.
 pub(super) struct Access {
     tls: Option<Arc<ClientConfig>>,
+    /// The user that the store was opened with, for passwords that come later without one.
+    user: Option<Vec<u8>>,
     login: RwLock<Login>,
     /// Grows with every change of the login, so that connections of an older one are given up.
     generation: AtomicU64,
@@ -52,8 +54,13 @@ impl Access {
                 None
             }
         };
-        let login = RwLock::new(login(target, options)?);
-        Ok(Arc::new(Access { tls, login, generation: AtomicU64::new(0) }))
+        let login = login(target, options)?;
+        let user = match &login {
+            Login::Known(credentials) => credentials.user.clone(),
+            Login::File { user, .. } => user.clone(),
+            Login::Nobody => options.user.clone().map(String::into_bytes),
+        };
+        Ok(Arc::new(Access { tls, user, login: RwLock::new(login), generation: AtomicU64::new(0) }))
     }
 
     pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
@@ -73,8 +80,10 @@ impl Access {
         }
     }
 
-    /// Other credentials from now on.
-    pub(super) fn replace(&self, credentials: Credentials) {
+    /// Another password from now on, of another user if one is given.
+    pub(super) fn replace(&self, user: Option<&str>, password: &str) {
+        let user = user.map(|user| user.as_bytes().to_vec()).or_else(|| self.user.clone());
+        let credentials = Credentials { user, password: password.as_bytes().to_vec() };
         *self.login.write().unwrap_or_else(PoisonError::into_inner) = Login::Known(credentials);
         self.generation.fetch_add(1, Ordering::AcqRel);
     }

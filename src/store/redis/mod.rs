@@ -47,7 +47,7 @@ use self::pipeline::{Accept, Keys, MAX_VALUE_BYTES, Requests};
 use self::resp::Reply;
 use self::retry::Attempts;
 use self::server::Server;
-use self::url::{Address, Credentials};
+use self::url::Address;
 use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, payload_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Context;
@@ -398,8 +398,7 @@ impl Store for RedisStore {
     }
 
     fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()> {
-        let user = user.or(self.options.user.as_deref()).map(|user| user.as_bytes().to_vec());
-        self.access.replace(Credentials { user, password: password.as_bytes().to_vec() });
+        self.access.replace(user, password);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
 #if __has_include(<stop_token>)
 #include <stop_token>
@@ -15,6 +16,15 @@ namespace arrowredis {
 
 // Figures of an operation, see arrowredis.h.
 using Metrics = arrowredis_metrics;
+
+// All counters and histograms of the process since its start, in the text format of Prometheus. It holds no name of a
+// key, a server or a user.
+inline std::string metrics_text() {
+  auto text = detail::make<detail::Handle<arrowredis_text, arrowredis_text_free>>(arrowredis_metrics_text);
+  size_t length = 0;
+  const char *characters = arrowredis_text_get(text.get(), &length);
+  return std::string(characters, length);
+}
 
 // Ends operations. Any thread may fire it, before or during a call.
 class CancelToken {

@@ -68,6 +68,13 @@ class Dataset {
     return stream;
   }
 
+  // How the chunks are spread over the nodes of a cluster: one row for each node. Every other store is one node.
+  Stream nodes(const Context *context = nullptr) const {
+    Stream stream;
+    detail::call(arrowredis_dataset_nodes, handle_.get(), detail::raw(context), stream.get());
+    return stream;
+  }
+
   // How many chunks the store does not hold any more as they were published, without reading any.
   uint64_t check(const Context *context = nullptr, Stream *broken = nullptr) const {
     uint64_t count = 0;
@@ -126,6 +133,13 @@ class Store {
 
   // Where it is, without any credential.
   std::string description() const { return detail::text(arrowredis_store_description(handle_.get(), nullptr)); }
+
+  // Logs in with other credentials from now on, for tokens that rotate: new connections use them, and those made with
+  // the old ones serve no further request. An empty user keeps the one that the store was opened with.
+  void set_credentials(std::string_view user, std::string_view password) const {
+    detail::call(arrowredis_store_set_credentials, handle_.get(), user.data(), user.size(), password.data(),
+                 password.size());
+  }
 
   // Later calls with it throw InvalidArgument. What was opened from it goes on.
   void close() { detail::call(arrowredis_store_close, handle_.get()); }

@@ -54,6 +54,9 @@ fn credentials_are_replaced_on_a_live_store() {
         ours.filter_map(of).collect::<Vec<String>>()
     };
     assert_eq!(users(), ["bob"]);
+    store.set_credentials(None, "new").unwrap();
+    put_one(&store).unwrap();
+    assert_eq!(users(), ["bob"], "the user of the URL stays");
     store.set_credentials(Some("eve"), "x").unwrap();
     put_one(&store).unwrap();
     assert_eq!(users(), ["eve"], "connections of the old user serve no longer");

@@ -34,6 +34,34 @@ public final class ArrowRedis {
     }
 
     /**
+     * All counters and histograms of the process since its start, in the text format of Prometheus; what each counts
+     * stands in the text. It holds no name of a key, a server or a user.
+     *
+     * {@snippet :
+     * server.createContext("/metrics", exchange -> {
+     *     byte[] text = ArrowRedis.metricsText().getBytes(StandardCharsets.UTF_8);
+     *     exchange.sendResponseHeaders(200, text.length);
+     *     exchange.getResponseBody().write(text);
+     *     exchange.close();
+     * });
+     * }
+     *
+     * @return the text
+     */
+    public static String metricsText() {
+        try (Scratch scratch = new Scratch()) {
+            Scratch.Place out = scratch.place(1);
+            Native.check(CFunction.METRICS_TEXT, out.address());
+            long text = out.value();
+            try {
+                return Native.text(CFunction.TEXT_GET, text, 0);
+            } finally {
+                Native.call(CFunction.TEXT_FREE, text);
+            }
+        }
+    }
+
+    /**
      * Makes the settings of the whole process.
      *
      * @param options the settings

@@ -99,6 +99,25 @@ public final class Dataset implements AutoCloseable {
     }
 
     /**
+     * How the chunks that the manifest lists are spread over the nodes of a cluster, as an Arrow stream of one batch:
+     * {@code node} (its address), {@code chunks} and {@code payload_bytes}. Every other store is one node; a dataset
+     * without a manifest has no rows.
+     *
+     * @param context bounds
+     * @return the stream, which needs neither dataset nor store
+     * @throws ArrowRedisException what the store reports
+     */
+    public ArrowStream nodes(Context context) {
+        return call(
+                context,
+                bounds -> handle.use(dataset -> {
+                    ArrowStream stream = new ArrowStream();
+                    Native.check(CFunction.DATASET_NODES, dataset, bounds, stream.address());
+                    return stream;
+                }));
+    }
+
+    /**
      * Looks whether the store still holds every chunk in its size, without reading any.
      *
      * @param context bounds

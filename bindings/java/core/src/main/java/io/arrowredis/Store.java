@@ -72,6 +72,41 @@ public final class Store implements AutoCloseable {
     }
 
     /**
+     * Logs in with another password from now on, for tokens that rotate.
+     *
+     * @param password the password of the user that the store was opened with
+     * @throws ArrowRedisException as {@link #setCredentials(String, String)}
+     */
+    public void setPassword(String password) {
+        setCredentials("", password);
+    }
+
+    /**
+     * Logs in with other credentials from now on: new connections use them, requests under way end as they are, and
+     * connections made with the old ones serve no further request. Never blocks.
+     *
+     * @param user the user; empty for the one that the store was opened with
+     * @param password its password, which is never shown
+     * @throws ArrowRedisException UNSUPPORTED for a store that nobody logs in to
+     */
+    public void setCredentials(String user, String password) {
+        handle.use(store -> {
+            try (Scratch scratch = new Scratch()) {
+                Scratch.Text name = scratch.text(user);
+                Scratch.Text secret = scratch.text(password);
+                Native.check(
+                        CFunction.STORE_SET_CREDENTIALS,
+                        store,
+                        name.address(),
+                        name.length(),
+                        secret.address(),
+                        secret.length());
+                return null;
+            }
+        });
+    }
+
+    /**
      * Asks the store how it is.
      *
      * @return what the server says of itself

@@ -48,8 +48,26 @@ public final class ArrowStreams {
      */
     public static ArrowReader chunks(Dataset dataset, BufferAllocator allocator) {
         CStructs.checkJvm();
-        try (ArrowStream chunks = dataset.chunks()) {
-            return Data.importArrayStream(allocator, ArrowArrayStream.wrap(chunks.address()));
+        return reader(dataset.chunks(), allocator);
+    }
+
+    /**
+     * How the chunks of a dataset are spread over the nodes of a cluster: one batch with a row for each node.
+     *
+     * @param dataset the dataset
+     * @param allocator what accounts for the vectors
+     * @param context bounds
+     * @return the listing, which needs neither dataset nor store
+     * @throws io.arrowredis.ArrowRedisException what the store reports
+     */
+    public static ArrowReader nodes(Dataset dataset, BufferAllocator allocator, Context context) {
+        CStructs.checkJvm();
+        return reader(dataset.nodes(context), allocator);
+    }
+
+    private static ArrowReader reader(ArrowStream stream, BufferAllocator allocator) {
+        try (stream) {
+            return Data.importArrayStream(allocator, ArrowArrayStream.wrap(stream.address()));
         }
     }
 
