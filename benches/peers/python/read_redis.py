@@ -21,6 +21,7 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 import redis
 from common import Outcome, arguments, chosen, chunk_key, included_fields, report
@@ -39,7 +40,9 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=2, help="GETs in flight, per connection")
     parser.add_argument("--decoders", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--socket-read-size", type=int, default=1 << 20)
+    parser.add_argument("--id64", help="LOW,HIGH: keep the rows whose id64 is in [LOW, HIGH)")
     options = parser.parse_args()
+    limits = [int(limit) for limit in options.id64.split(",")] if options.id64 else None
 
     def read() -> Outcome:
         pool = redis.ConnectionPool.from_url(
@@ -58,7 +61,12 @@ def main() -> None:
 
         def decode(payload: bytes) -> tuple[pa.RecordBatch, int]:
             with ipc.open_stream(pa.py_buffer(payload), options=reading) as stream:
-                return stream.read_next_batch(), len(payload)
+                batch = stream.read_next_batch()
+            if limits is not None:
+                ids = batch.column("id64")
+                low, high = pc.greater_equal(ids, limits[0]), pc.less(ids, limits[1])
+                batch = batch.filter(pc.and_(low, high))
+            return batch, len(payload)
 
         def fetch(mine: list[int]) -> None:
             connection = pool.get_connection()

@@ -1,6 +1,7 @@
 //! `read`: partitions of a dataset, into memory, a file or a stream.
 
 use std::path::Path;
+use std::time::Instant;
 
 use arrowredis::{Codec, Context, Dataset, Metrics, ReadOptions, Reader, read, read_to_file, read_to_stream};
 use clap::{Arg, ArgMatches, Command};
@@ -45,7 +46,9 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
     let out = matches.get_one::<String>("out").map(String::as_str);
     let store = args::open_store(matches, session)?;
     let ctx = session.context(matches)?;
+    let opening = Instant::now();
     let dataset = open_dataset(matches, session, &store, prefix, options.batches, &ctx)?;
+    let open_seconds = opening.elapsed().as_secs_f64();
     let (metrics, file_bytes) = session.watch("Reading", &ctx, || read_all(&dataset, &options, codec, out, &ctx))?;
 
     let mut text = found(&dataset)?;
@@ -72,6 +75,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         "prefix": prefix,
         "upload_id": dataset.manifest().map(|manifest| manifest.upload_id()),
         "out": out,
+        "open_seconds": open_seconds,
         "file_bytes": file_bytes,
     })));
     Ok(members.into())
