@@ -1,5 +1,8 @@
 //! Defaults as pure functions of what is known: measured, and easy to test.
 
+#[cfg(feature = "s3")]
+use std::time::Duration;
+
 /// About so many bytes are asked for by one request: enough to hide the round trip, little enough that the
 /// server does not buffer much and the decoder is fed early.
 pub(crate) const REQUEST_BYTES: u64 = 4 << 20;
@@ -10,6 +13,16 @@ const KEYS_PER_REQUEST: usize = 64;
 pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 /// Connections to one server, unless told.
 pub(crate) const CONNECTIONS: usize = 8;
+
+/// Bytes of one read in flight, unless told, where answers take this long to come: what a fast network carries
+/// meanwhile. At the least
+/// [`LOOK_AHEAD_BYTES`], and no more than leaves room for another operation in the process's budget.
+#[cfg(feature = "s3")]
+pub(crate) fn look_ahead(latency: Duration) -> u64 {
+    const BYTES_PER_MILLISECOND: u128 = 4 << 20;
+    let carried = latency.as_millis().saturating_mul(BYTES_PER_MILLISECOND);
+    u64::try_from(carried).unwrap_or(u64::MAX).clamp(LOOK_AHEAD_BYTES, 3 * LOOK_AHEAD_BYTES)
+}
 
 /// What one more ranged read costs, in bytes that could be read instead: the server, the way there and we have some
 /// microseconds of work with each. It is also the gap up to which two reads are made one.
@@ -54,6 +67,13 @@ mod tests {
         assert_eq!([1, 2, 8, 64].map(|cores| requests_in_flight(0, cores)), [2, 3, 8, 8]);
         assert_eq!(requests_in_flight(256, 2), 256);
         assert_eq!((keys_per_request(0), keys_per_request(5)), (64, 5));
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn the_farther_the_server_the_more_is_in_flight() {
+        let mib = |milliseconds| look_ahead(Duration::from_millis(milliseconds)) >> 20;
+        assert_eq!([0, 1, 8, 16, 20, 1_000_000].map(mib), [32, 32, 32, 64, 80, 96]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The upload verb: a local file to S3.
+//! The upload verb: a local file to S3, and what takes it back.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::runtime::{Context, runtime};
-use crate::store::{S3Options, S3Url, upload_s3};
+use crate::store::{S3Options, S3Url, delete_s3, upload_s3};
 
 /// What an upload came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,4 +39,16 @@ pub fn upload_file(path: &Path, url: &str, options: &S3Options, ctx: &Context) -
     ctx.progress().finish();
     let file_bytes = result?;
     Ok(UploadReport { metrics: ctx.metrics(), file_bytes })
+}
+
+/// Removes an object from S3 by its URL. One that is not there is no error: S3 does not tell.
+///
+/// # Errors
+/// As [`upload_file`].
+pub fn delete_uploaded(url: &str, options: &S3Options, ctx: &Context) -> Result<()> {
+    let url = S3Url::parse(url, options)?;
+    let context = ctx.clone();
+    ctx.block_on_part(async move {
+        delete_s3(&url, &context).await.map_err(|e| e.context(format!("cannot delete '{url}'")))
+    })
 }

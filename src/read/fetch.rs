@@ -6,19 +6,21 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::buffer::Buffer;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::arriving::{Arriving, PlannedRead, Segments};
 use crate::chunk::{self, Body, Decoded, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::IpcFile;
 use crate::metrics::Progress;
 use crate::pipeline::{Group, Groups, OnFetched, Pipeline, Work, all, groups};
-use crate::ranges::RangePlan;
 use crate::runtime::Context;
 use crate::store::BoxFuture;
 
@@ -42,9 +44,6 @@ pub(crate) struct FileFetch {
     /// Reads in flight.
     requests: Semaphore,
 }
-
-/// Runs of bytes, and where each starts in the file.
-type Segments = Vec<(u64, Buffer)>;
 
 #[derive(Debug, Clone)]
 struct BatchHead {
@@ -137,6 +136,22 @@ impl FileFetch {
         Ok(groups)
     }
 
+    /// What some items consist of, before any of it has come, and their heads where those are there already.
+    fn arriving(&self, items: Range<usize>) -> Result<(Vec<Option<BatchHead>>, Arriving)> {
+        let bytes = self.file.bytes();
+        let ranged = self.columns.is_some() && !bytes.is_mapped();
+        let (mut heads, mut wanted) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+        for item in items {
+            let head = if ranged { self.lock().remove(&item) } else { None };
+            if ranged && head.is_none() {
+                return Err(Error::internal("columns of a batch without its head"));
+            }
+            wanted.push(self.wanted(item, head.as_ref()));
+            heads.push(head);
+        }
+        Ok((heads, Arriving::new(&wanted, bytes.len(), bytes.tuning().rules)?))
+    }
+
     /// The ranges of the file that an item consists of.
     fn wanted(&self, item: usize, head: Option<&BatchHead>) -> Vec<Range<u64>> {
         let block = self.file.block(self.positions[item]);
@@ -201,96 +216,6 @@ struct FileWork<F> {
     process: F,
 }
 
-/// A batch whose reads come in.
-struct Incoming {
-    head: Option<BatchHead>,
-    /// Its wanted parts, as indices into those of the group.
-    parts: Range<usize>,
-    /// Reads that are still to come.
-    missing: usize,
-}
-
-/// A group of batches whose reads come in.
-struct Arriving {
-    /// The parts of the file that are wanted.
-    wanted: Vec<Range<u64>>,
-    plan: RangePlan,
-    batches: Vec<Incoming>,
-    /// For each read: the batches that need it, and its bytes until they have them.
-    reads: Vec<(Vec<usize>, Option<Buffer>)>,
-}
-
-impl Arriving {
-    fn new(fetch: &FileFetch, items: Range<usize>, ranged: bool) -> Result<Self> {
-        let (mut wanted, mut batches) = (Vec::new(), Vec::new());
-        for item in items {
-            let head = if ranged { fetch.lock().remove(&item) } else { None };
-            if ranged && head.is_none() {
-                return Err(Error::internal("columns of a batch without its head"));
-            }
-            let ranges = fetch.wanted(item, head.as_ref());
-            let parts = wanted.len()..wanted.len() + ranges.len();
-            wanted.extend(ranges);
-            batches.push(Incoming { head, parts, missing: 0 });
-        }
-        let bytes = fetch.file.bytes();
-        let plan = RangePlan::new(&wanted, bytes.len(), bytes.tuning().rules)?;
-        let mut reads = vec![(Vec::new(), None); plan.reads().len()];
-        for (index, batch) in batches.iter_mut().enumerate() {
-            for piece in batch.parts.clone().flat_map(|part| plan.pieces(part)) {
-                let users: &mut Vec<usize> = &mut reads[piece.read].0;
-                if users.last() != Some(&index) {
-                    users.push(index);
-                    batch.missing += 1;
-                }
-            }
-        }
-        Ok(Arriving { wanted, plan, batches, reads })
-    }
-
-    /// Takes the bytes of a read; tells which batches are complete with it.
-    fn arrived(&mut self, read: usize, bytes: Buffer) -> Vec<usize> {
-        self.reads[read].1 = Some(bytes);
-        let users = self.reads[read].0.clone();
-        for index in &users {
-            self.batches[*index].missing -= 1;
-        }
-        users.into_iter().filter(|index| self.batches[*index].missing == 0).collect()
-    }
-
-    /// The head and the wanted bytes of a batch that is complete, with where each run of them starts in the file.
-    /// Reads that nobody else needs are forgotten.
-    fn take(&mut self, index: usize) -> Result<(Option<BatchHead>, Segments)> {
-        let parts = self.batches[index].parts.clone();
-        let segments = self.segments(parts.clone());
-        for piece in parts.flat_map(|part| self.plan.pieces(part)) {
-            let (users, bytes) = &mut self.reads[piece.read];
-            users.retain(|user| *user != index);
-            if users.is_empty() {
-                *bytes = None;
-            }
-        }
-        Ok((self.batches[index].head.take(), segments?))
-    }
-
-    fn segments(&self, parts: Range<usize>) -> Result<Segments> {
-        let mut pieces = parts.clone().flat_map(|part| self.plan.pieces(part));
-        let Some(first) = pieces.next() else { return Ok(Vec::new()) };
-        let mut run = first.range.clone();
-        let together = pieces.all(|piece| {
-            run = run.start.min(piece.range.start)..run.end.max(piece.range.end);
-            piece.read == first.read
-        });
-        if together && let Some(bytes) = &self.reads[first.read].1 {
-            // One run, so that arrays can be built where it lies.
-            let bytes = bytes.slice_with_length(run.start as usize, (run.end - run.start) as usize);
-            return Ok(vec![(self.plan.reads()[first.read].start + run.start, bytes)]);
-        }
-        let fetched = |read: usize| self.reads[read].1.as_ref();
-        parts.map(|part| Ok((self.wanted[part].start, self.plan.bytes(part, fetched)?))).collect()
-    }
-}
-
 impl<T, F> Work for FileWork<F>
 where
     T: Send + 'static,
@@ -307,23 +232,28 @@ where
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let fetch = &self.fetch;
-            let ranged = fetch.columns.is_some() && !fetch.file.bytes().is_mapped();
-            let mut arriving = Arriving::new(fetch, items.clone(), ranged).map_err(|e| fetch.named(e))?;
+            let (mut heads, mut arriving) = fetch.arriving(items.clone()).map_err(|e| fetch.named(e))?;
             let mut deliver = |arriving: &mut Arriving, index: usize| {
                 Progress::add(&ctx.progress().chunks, 1);
-                let item = items.start + index;
-                let batch = arriving.take(index).and_then(|(head, segments)| fetch.batch(item, head, segments));
-                on_fetched(item, Some(batch));
+                let (item, head) = (items.start + index, heads[index].take());
+                on_fetched(item, Some(arriving.take(index).and_then(|segments| fetch.batch(item, head, segments))));
             };
-            for index in 0..arriving.batches.len() {
-                if arriving.batches[index].missing == 0 {
-                    deliver(&mut arriving, index);
-                }
+            for index in arriving.complete() {
+                deliver(&mut arriving, index);
             }
-            let mut reads = reads(fetch, &arriving.plan, ctx);
-            while let Some((read, bytes)) = reads.try_next().await.map_err(|e| fetch.named(e))? {
-                Progress::add(&ctx.progress().payload_bytes, bytes.len() as u64);
-                for index in arriving.arrived(read, bytes) {
+            // A portion is dealt with as it comes, while the rest of its read is still on its way.
+            let (sender, mut portions) = unbounded_channel();
+            let mut reads = pin!(reads(fetch, arriving.reads(), sender, ctx));
+            loop {
+                let (portion, bytes) = tokio::select! {
+                    biased;
+                    Some(portion) = portions.recv() => portion,
+                    ended = reads.try_next() => match ended.map_err(|e| fetch.named(e))? {
+                        Some(()) => continue,
+                        None => break,
+                    },
+                };
+                for index in arriving.arrived(portion, bytes) {
                     deliver(&mut arriving, index);
                 }
             }
@@ -337,18 +267,29 @@ where
     }
 }
 
-/// All reads of a plan, as they end.
+/// Carries out reads, several at once; each portion is sent as soon as it is there.
 fn reads<'a>(
     fetch: &'a Arc<FileFetch>,
-    plan: &RangePlan,
+    reads: Vec<PlannedRead>,
+    portions: UnboundedSender<(usize, Buffer)>,
     ctx: &'a Context,
-) -> stream::BoxStream<'a, Result<(usize, Buffer)>> {
-    let reads: Vec<_> = plan.reads().iter().cloned().enumerate().collect();
-    let read = move |(index, range)| async move {
-        let slot = fetch.requests.acquire().await.map_err(|_| Error::internal("a closed semaphore"))?;
-        let bytes = fetch.file.bytes().read(range, ctx).await?;
-        drop(slot);
-        Ok((index, bytes))
+) -> impl Stream<Item = Result<()>> + Send + 'a {
+    let read = move |read: PlannedRead| {
+        let portions = portions.clone();
+        async move {
+            let _slot = fetch.requests.acquire().await.map_err(|_| Error::internal("a closed semaphore"))?;
+            // What lies between portions is fetched, too, and counted with the one that follows.
+            let mut counted = read.range.start;
+            let mut send = |index: usize, bytes: Buffer| {
+                let last = index + 1 == read.portions.len();
+                let end = if last { read.range.end } else { read.portions[index].end };
+                Progress::add(&ctx.progress().payload_bytes, end - counted);
+                counted = end;
+                // Nobody listens any more only where the whole read has been given up.
+                let _ = portions.send((read.first + index, bytes));
+            };
+            fetch.file.bytes().read_parts(read.range.clone(), &read.portions, &mut send, ctx).await
+        }
     };
-    stream::iter(reads).map(read).buffer_unordered(usize::MAX).boxed()
+    stream::iter(reads).map(read).buffer_unordered(usize::MAX)
 }

@@ -1,5 +1,6 @@
 //! The read verb: selected partitions and columns of a dataset or a file, as a stream of record batches.
 
+mod arriving;
 mod chunks;
 mod fetch;
 mod file;

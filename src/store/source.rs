@@ -39,6 +39,36 @@ pub(crate) trait ByteSource: Send + Sync + fmt::Debug {
     /// # Errors
     /// `CORRUPT` for a file that has become shorter, `CONFLICT` for one that was replaced.
     fn read<'a>(&'a self, range: Range<u64>, ctx: &'a Context) -> BoxFuture<'a, Result<Buffer>>;
+
+    /// Fetches a range and hands out the `parts` of it that are wanted, which increase and do not overlap: in their
+    /// order, each once, as soon as it is there.
+    ///
+    /// # Errors
+    /// As [`ByteSource::read`]; some of the parts may have been handed out before.
+    fn read_parts<'a>(
+        &'a self,
+        range: Range<u64>,
+        parts: &'a [Range<u64>],
+        on_part: OnPart<'a>,
+        ctx: &'a Context,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let bytes = self.read(range.clone(), ctx).await?;
+            hand_out(&bytes, &range, parts, on_part);
+            Ok(())
+        })
+    }
+}
+
+/// Takes a part by its index.
+pub(crate) type OnPart<'a> = &'a mut (dyn FnMut(usize, Buffer) + Send);
+
+/// Parts of a range that is there.
+fn hand_out(bytes: &Buffer, range: &Range<u64>, parts: &[Range<u64>], on_part: OnPart<'_>) {
+    for (index, part) in parts.iter().enumerate() {
+        let (start, len) = ((part.start - range.start) as usize, (part.end - part.start) as usize);
+        on_part(index, bytes.slice_with_length(start, len));
+    }
 }
 
 /// How a file is read best.
@@ -115,13 +145,44 @@ impl FileBytes {
     /// # Errors
     /// `CORRUPT` for a range outside the file, and as [`ByteSource::read`].
     pub(crate) async fn read(&self, range: Range<u64>, ctx: &Context) -> Result<Buffer> {
-        if range.start > range.end || range.end > self.len() {
-            return Err(Error::corrupt(format!("bytes {} to {} lie outside the file", range.start, range.end)));
-        }
+        self.check(&range)?;
         match self.at_hand(&range) {
             Some(bytes) => Ok(bytes),
             None => self.source.read(range, ctx).await,
         }
+    }
+
+    /// Reads a range, and hands out the parts of it as they come; see [`ByteSource::read_parts`].
+    ///
+    /// # Errors
+    /// As [`FileBytes::read`]; `CORRUPT` also for parts that do not lie in the range as they should.
+    pub(crate) async fn read_parts(
+        &self,
+        range: Range<u64>,
+        parts: &[Range<u64>],
+        on_part: OnPart<'_>,
+        ctx: &Context,
+    ) -> Result<()> {
+        self.check(&range)?;
+        let mut place = range.start;
+        for part in parts {
+            if part.start < place || part.end < part.start || part.end > range.end {
+                return Err(Error::corrupt(format!("bytes {} to {} do not follow {place}", part.start, part.end)));
+            }
+            place = part.end;
+        }
+        match self.at_hand(&range) {
+            Some(bytes) => hand_out(&bytes, &range, parts, on_part),
+            None => self.source.read_parts(range, parts, on_part, ctx).await?,
+        }
+        Ok(())
+    }
+
+    fn check(&self, range: &Range<u64>) -> Result<()> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(Error::corrupt(format!("bytes {} to {} lie outside the file", range.start, range.end)));
+        }
+        Ok(())
     }
 
     /// Reads several ranges, by as few requests as is sensible, several at once; the bytes are in the order asked.

@@ -18,6 +18,16 @@ pub struct Request {
     pub target: String,
     /// The value of the header `Range`.
     pub range: Option<String>,
+    /// The value of the header `Authorization`.
+    pub authorization: Option<String>,
+}
+
+impl Request {
+    /// The range that is asked for, if it has a first byte.
+    pub fn bytes(&self) -> Option<std::ops::Range<u64>> {
+        let (first, last) = self.range.as_ref()?.strip_prefix("bytes=")?.split_once('-')?;
+        Some(first.parse().ok()?..last.parse::<u64>().ok()? + 1)
+    }
 }
 
 /// What becomes of a request.
@@ -107,6 +117,7 @@ impl Shared {
             method: words.next().unwrap_or_default(),
             target: words.next().unwrap_or_default(),
             range: header("range"),
+            authorization: header("authorization"),
         };
         self.requests.lock().expect("the requests").push(request.clone());
         let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);

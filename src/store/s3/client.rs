@@ -64,7 +64,7 @@ fn fingerprint(options: &S3Options) -> u64 {
 }
 
 async fn connect(options: &S3Options) -> Result<Client> {
-    let http = aws_smithy_http_client::Builder::new()
+    let https = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls_context(options.tls_ca_file.as_deref())?)
         .build_https();
@@ -74,7 +74,7 @@ async fn connect(options: &S3Options) -> Result<Client> {
         .or_else(Region::from_static("us-east-1"));
     // What is repeated, and when, is ours to say: see `Attempts`.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(https)
         .region(region)
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -83,18 +83,21 @@ async fn connect(options: &S3Options) -> Result<Client> {
         let token = options.aws_session_token.as_ref().map(|token| token.reveal().to_string());
         loader = loader.credentials_provider(Credentials::new(key.reveal(), secret.reveal(), token, None, "options"));
     }
-    if let Some(endpoint) = &options.endpoint_url {
-        loader = loader.endpoint_url(endpoint);
-    }
     let shared = loader.load().await;
     // Parts of a whole have no checksum of their own, and not every server knows the newer ones. Signatures cover
     // what is sent.
-    let config = Builder::from(&shared)
+    let mut config = Builder::from(&shared)
         .force_path_style(is_path_style(options))
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .build();
-    Ok(Client::from_conf(config))
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if let Some(endpoint) = &options.endpoint_url {
+        config = config.endpoint_url(endpoint);
+        if endpoint.starts_with("http://") {
+            // Reading all the certificates that a system trusts takes longer than reading a small file.
+            config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
+        }
+    }
+    Ok(Client::from_conf(config.build()))
 }
 
 fn is_path_style(options: &S3Options) -> bool {

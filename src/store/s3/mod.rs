@@ -1,9 +1,11 @@
 //! IPC files on S3, and on servers that speak its protocol.
 //!
 //! `options` says where a file is and how its server is reached, with or without the Cargo feature `s3`; `client` is a
-//! connected client, which repeats what can succeed later; `object` is an object that is read in ranges; `upload`
-//! writes one. `errors` maps what a server says to the library's kinds.
+//! connected client, which repeats what can succeed later; `object` is an object that is read in ranges, `body` what
+//! it sends; `upload` writes one. `errors` maps what a server says to the library's kinds.
 
+#[cfg(feature = "s3")]
+mod body;
 #[cfg(feature = "s3")]
 mod client;
 #[cfg(feature = "s3")]
@@ -18,10 +20,13 @@ pub(crate) use options::S3Url;
 pub use options::{PathStyle, S3Options};
 
 #[cfg(feature = "s3")]
-pub(crate) use self::{object::open, upload::upload};
+pub(crate) use self::{
+    object::{delete, open},
+    upload::upload,
+};
 
 #[cfg(not(feature = "s3"))]
-pub(crate) use self::without::{open, upload};
+pub(crate) use self::without::{delete, open, upload};
 
 #[cfg(not(feature = "s3"))]
 mod without {
@@ -37,6 +42,10 @@ mod without {
     }
 
     pub(crate) async fn open(url: &S3Url, _: &Context) -> Result<FileBytes> {
+        Err(unsupported(url))
+    }
+
+    pub(crate) async fn delete(url: &S3Url, _: &Context) -> Result<()> {
         Err(unsupported(url))
     }
 

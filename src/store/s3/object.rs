@@ -2,24 +2,25 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::buffer::Buffer;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use tokio::sync::Mutex;
 
 use super::S3Url;
+use super::body::Cutter;
 use super::client::{Attempts, Connection, client};
 use super::errors::{body_error, request_error, short};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::Memory;
 use crate::ranges::RangeRules;
 use crate::runtime::Context;
 use crate::store::BoxFuture;
-use crate::store::source::{ByteSource, END_BYTES, FileBytes, SourceTuning};
+use crate::store::source::{ByteSource, END_BYTES, FileBytes, OnPart, SourceTuning};
+use crate::tuning;
 
 /// Requests in flight, unless told: one alone does not come near what a network carries.
 const REQUESTS: usize = 16;
-/// Bytes that one operation has in flight, unless told.
-const LOOK_AHEAD_BYTES: u64 = 64 << 20;
 
 /// Opens an object: its first and its last bytes, and with them its size and version.
 pub(crate) async fn open(url: &S3Url, ctx: &Context) -> Result<FileBytes> {
@@ -27,24 +28,37 @@ pub(crate) async fn open(url: &S3Url, ctx: &Context) -> Result<FileBytes> {
     let last =
         Part { header: format!("bytes=-{END_BYTES}"), most: END_BYTES, what: "reading the end of it".to_string() };
     let first = Part::range(0..END_BYTES);
-    let opened = tokio::try_join!(connection.get(&last, None, ctx), connection.get(&first, None, ctx));
+    let opened = tokio::try_join!(connection.get(&last, ctx), connection.get(&first, ctx));
     let (tail, head) = opened.map_err(|e| match e.server_code() {
         Some("InvalidRange" | "416") => empty(),
         _ => e,
     })?;
-    if tail.total == 0 {
+    let total = tail.head.total;
+    if total == 0 {
         return Err(empty());
     }
-    if (tail.total, &tail.etag) != (head.total, &head.etag) {
+    if (total, &tail.head.etag) != (head.head.total, &head.head.etag) {
         return Err(replaced());
     }
-    let total = tail.total;
-    let fits = |fetched: &Fetched, range: Range<u64>| fetched.range == range;
+    let fits = |fetched: &Fetched, range: Range<u64>| fetched.head.range == range;
     if !fits(&tail, total.saturating_sub(END_BYTES)..total) || !fits(&head, 0..total.min(END_BYTES)) {
-        return Err(Error::unsupported("the server does not answer requests for ranges as it should"));
+        return Err(misunderstood());
     }
-    let object = S3Object { connection, etag: tail.etag, len: total };
+    let latency = tail.latency.min(head.latency);
+    let object = S3Object { connection, etag: tail.head.etag, len: total, latency };
     Ok(FileBytes::new(Arc::new(object), head.bytes, tail.bytes))
+}
+
+/// Deletes an object, if it is there.
+pub(crate) async fn delete(url: &S3Url, ctx: &Context) -> Result<()> {
+    let client = client(&url.options).await?;
+    let attempts = Attempts { options: &url.options, ctx, stop: None };
+    let what = "deleting the object";
+    let request = || async {
+        let request = client.delete_object().bucket(&url.bucket).key(&url.key);
+        request.send().await.map(|_| ()).map_err(|e| request_error(e, what))
+    };
+    attempts.run(what, request).await.map(|_| ())
 }
 
 fn empty() -> Error {
@@ -62,6 +76,8 @@ struct S3Object {
     /// What the server calls this version.
     etag: String,
     len: u64,
+    /// How long an answer takes to come.
+    latency: Duration,
 }
 
 impl ByteSource for S3Object {
@@ -74,36 +90,76 @@ impl ByteSource for S3Object {
         SourceTuning {
             rules: RangeRules { part_bytes: options.part_bytes.0, ..RangeRules::OBJECT },
             requests: if options.concurrency == 0 { REQUESTS } else { options.concurrency },
-            look_ahead_bytes: LOOK_AHEAD_BYTES,
+            look_ahead_bytes: tuning::look_ahead(self.latency),
         }
     }
 
     fn read<'a>(&'a self, range: Range<u64>, ctx: &'a Context) -> BoxFuture<'a, Result<Buffer>> {
         Box::pin(async move {
+            let mut bytes = None;
+            let mut keep = |_: usize, all: Buffer| bytes = Some(all);
+            self.read_parts(range.clone(), std::slice::from_ref(&range), &mut keep, ctx).await?;
+            Ok(bytes.unwrap_or_else(|| Buffer::from(Vec::<u8>::new())))
+        })
+    }
+
+    fn read_parts<'a>(
+        &'a self,
+        range: Range<u64>,
+        parts: &'a [Range<u64>],
+        on_part: OnPart<'a>,
+        ctx: &'a Context,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
             if range.is_empty() {
-                return Ok(Buffer::from(Vec::<u8>::new()));
+                return Ok(());
             }
-            let fetched = self.connection.get(&Part::range(range.clone()), Some(&self.etag), ctx).await;
-            let fetched = fetched.map_err(|e| match e.kind() {
+            let connection = &self.connection;
+            let attempts = Attempts { options: &connection.url.options, ctx, stop: None };
+            let cutter = Mutex::new(Cutter::new(parts, on_part));
+            // A repeated request asks for what has not come yet.
+            let request = || async {
+                let mut cutter = cutter.lock().await;
+                let rest = cutter.rest(&range);
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                let part = Part::range(rest.clone());
+                let (mut answer, head) = connection.ask(&part, Some(&self.etag)).await?;
+                self.check(&head, &rest)?;
+                receive(&mut answer, &head.range, &mut cutter, &part.what).await
+            };
+            let what = Part::range(range.clone()).what;
+            let ended = attempts.run(&what, request).await;
+            ended.map(|_| ()).map_err(|e| match e.kind() {
                 // What was there when it was opened is not there any more.
                 ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt => replaced(),
                 _ => e,
-            })?;
-            // Not every server looks at the condition.
-            if fetched.etag != self.etag || fetched.total != self.len {
-                return Err(replaced());
-            }
-            if fetched.range != range {
-                return Err(Error::unsupported("the server does not answer requests for ranges as it should"));
-            }
-            Ok(fetched.bytes)
+            })
         })
     }
 }
 
-/// A part of an object as it came.
-struct Fetched {
-    bytes: Buffer,
+impl S3Object {
+    /// Whether an answer is of the version that was opened (not every server looks at the condition), and of what
+    /// was asked for.
+    fn check(&self, head: &Head, asked: &Range<u64>) -> Result<()> {
+        if head.etag != self.etag || head.total != self.len {
+            return Err(replaced());
+        }
+        if head.range != *asked {
+            return Err(misunderstood());
+        }
+        Ok(())
+    }
+}
+
+fn misunderstood() -> Error {
+    Error::unsupported("the server does not answer requests for ranges as it should")
+}
+
+/// What an answer says of the bytes that follow.
+struct Head {
     range: Range<u64>,
     total: u64,
     etag: String,
@@ -129,21 +185,43 @@ impl Part {
     }
 }
 
+/// A part of an object as it came.
+struct Fetched {
+    bytes: Buffer,
+    head: Head,
+    /// From the request to the first byte of its answer.
+    latency: Duration,
+}
+
 impl Connection {
-    /// Fetches a part; `version` must still be the object's.
-    async fn get(&self, part: &Part, version: Option<&str>, ctx: &Context) -> Result<Fetched> {
+    /// Sends one request; `version` must still be the object's.
+    async fn ask(&self, part: &Part, version: Option<&str>) -> Result<(GetObjectOutput, Head)> {
+        let request = self.client.get_object().bucket(&self.url.bucket).key(&self.url.key).range(&part.header);
+        let answer = request.set_if_match(version.map(str::to_string)).send().await;
+        let answer = answer.map_err(|e| request_error(e, &part.what))?;
+        let head = head(&answer, part)?;
+        Ok((answer, head))
+    }
+
+    /// Fetches a part, of whatever version there is.
+    async fn get(&self, part: &Part, ctx: &Context) -> Result<Fetched> {
         let attempts = Attempts { options: &self.url.options, ctx, stop: None };
         let request = || async {
-            let request = self.client.get_object().bucket(&self.url.bucket).key(&self.url.key).range(&part.header);
-            let answer = request.set_if_match(version.map(str::to_string)).send().await;
-            receive(answer.map_err(|e| request_error(e, &part.what))?, part).await
+            let asked = Instant::now();
+            let (mut answer, head) = self.ask(part, None).await?;
+            let latency = asked.elapsed();
+            let mut bytes = Buffer::from(Vec::<u8>::new());
+            let mut keep = |_: usize, all: Buffer| bytes = all;
+            let mut cutter = Cutter::new(std::slice::from_ref(&head.range), &mut keep);
+            receive(&mut answer, &head.range, &mut cutter, &part.what).await?;
+            Ok(Fetched { bytes, head, latency })
         };
         Ok(attempts.run(&part.what, request).await?.0)
     }
 }
 
-/// Takes an answer to its last byte.
-async fn receive(mut answer: GetObjectOutput, part: &Part) -> Result<Fetched> {
+/// Reads what an answer says of itself.
+fn head(answer: &GetObjectOutput, part: &Part) -> Result<Head> {
     let what = part.what.as_str();
     let unusable = |text: &str| Error::unsupported(format!("{what}: the server's answer has {text}"));
     let (range, total) = match answer.content_range() {
@@ -153,24 +231,31 @@ async fn receive(mut answer: GetObjectOutput, part: &Part) -> Result<Fetched> {
     }
     .ok_or_else(|| unusable("no usable Content-Range: is this a server of S3?"))?;
     let etag = answer.e_tag().ok_or_else(|| unusable("no ETag, so that versions cannot be told apart"))?.to_string();
-    let expected = usize::try_from(range.end - range.start).ok().filter(|expected| *expected as u64 <= part.most);
-    let expected = expected.ok_or_else(|| unusable("more bytes than were asked for"))?;
-    if answer.content_length().is_some_and(|length| u64::try_from(length) != Ok(expected as u64)) {
+    let expected = range.end - range.start;
+    if expected > part.most {
+        return Err(unusable("more bytes than were asked for"));
+    }
+    if answer.content_length().is_some_and(|length| u64::try_from(length) != Ok(expected)) {
         return Err(unusable("a Content-Length that does not fit its Content-Range"));
     }
-    let mut memory = Memory::new(expected)?;
-    let mut rest = memory.as_mut_slice();
+    Ok(Head { range, total, etag })
+}
+
+/// Takes an answer to its last byte.
+async fn receive(answer: &mut GetObjectOutput, range: &Range<u64>, cutter: &mut Cutter<'_>, what: &str) -> Result<()> {
+    cutter.start(range.start);
     while let Some(bytes) = answer.body.next().await {
         let bytes = bytes.map_err(|e| body_error(&e, what))?;
-        let (target, tail) =
-            rest.split_at_mut_checked(bytes.len()).ok_or_else(|| unusable("more bytes than it says"))?;
-        target.copy_from_slice(&bytes);
-        rest = tail;
+        if bytes.len() as u64 > range.end - cutter.position() {
+            return Err(Error::unsupported(format!("{what}: the server's answer has more bytes than it says")));
+        }
+        cutter.push(&bytes)?;
     }
-    if !rest.is_empty() {
-        return Err(short(what, expected - rest.len(), expected));
+    if cutter.position() < range.end {
+        return Err(short(what, cutter.position() - range.start, range.end - range.start));
     }
-    Ok(Fetched { bytes: memory.freeze(), range, total, etag })
+    // What has no bytes is complete without any.
+    cutter.push(&[])
 }
 
 /// `bytes 0-9/100`: the range, and the size of the whole.

@@ -35,7 +35,7 @@ const MAX_PARTS: u64 = 10_000;
 /// S3 takes no larger object.
 const MAX_OBJECT_BYTES: u64 = 50 << 40;
 /// Parts that are sent at once, unless told.
-const REQUESTS: usize = 8;
+const REQUESTS: usize = 10;
 /// How long what is under way is waited for when an upload ends early.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long cleaning up may take, whatever the operation's deadline.
