@@ -102,6 +102,74 @@ fn failures_say_what_to_try() {
     assert!(keyless.stderr.contains("no credentials for S3"), "{keyless:#?}");
 }
 
+/// The region is what the flag says, then the environment, then the profile, then us-east-1.
+#[test]
+fn the_region_has_an_order() {
+    let program = Program::new();
+    let proxy = Proxy::start(1, |_| Fate::Refuse(403, "AccessDenied"));
+    std::fs::write(program.path("profile"), "[default]\nregion = eu-north-1\n").unwrap();
+    let (profile, none) = (program.file("profile"), program.file("none"));
+    let read = ["s3-read", "--bucket", "datasets", "--key", "d.arrow"];
+    for (expected, profile, environment, flag) in [
+        ("us-east-1", &none, None, &[][..]),
+        ("eu-north-1", &profile, None, &[]),
+        ("eu-west-3", &profile, Some("eu-west-3"), &[]),
+        ("ap-south-1", &profile, Some("eu-west-3"), &["--aws-region", "ap-south-1"]),
+    ] {
+        let before = proxy.requests().len();
+        let mut command = command(&program, proxy.port, &[&read[..], flag].concat());
+        command.env("AWS_CONFIG_FILE", profile).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+        if let Some(region) = environment {
+            command.env("AWS_REGION", region);
+        }
+        let run = Run::of(command.output().unwrap());
+        assert_eq!(run.status, 3, "{run:#?}");
+        assert!(run.stderr.contains("these credentials do not allow it"), "{run:#?}");
+        let requests = proxy.requests();
+        assert!(requests.len() > before, "{expected}");
+        for request in &requests[before..] {
+            let signed = request.authorization.as_deref().unwrap_or_default();
+            assert!(signed.contains(&format!("/{expected}/s3/aws4_request")), "{expected}: {signed}");
+        }
+    }
+}
+
+/// Keys and tokens are in no output, whatever is logged and whatever fails.
+#[test]
+fn credentials_are_in_no_output() {
+    const CANARIES: [&str; 3] = ["CANARYKEYID", "canary/secret+key", "canary-session-token"];
+    let (program, server) = (Program::new(), S3Server::start());
+    generate(&program, "10");
+    let proxy = Proxy::start(server.port, |request| match request.number % 3 {
+        0 => Fate::Refuse(503, "SlowDown"),
+        1 => Fate::Pass,
+        _ => Fate::Close,
+    });
+    let object = ["--bucket", "datasets", "--key", "d.arrow", "-vvv", "--max-retries", "2"];
+    let flags = ["--aws-access-key", CANARIES[0], "--aws-secret-key", CANARIES[1], "--aws-session-token", CANARIES[2]];
+    for words in [&["s3-upload", "--inp", "./d.arrow"][..], &["s3-read"], &["s3-read", "--json"]] {
+        for by_flags in [true, false] {
+            let flags = if by_flags { &flags[..] } else { &[] };
+            let mut command = command(&program, proxy.port, &[words, &object, flags].concat());
+            command.env("AWS_ACCESS_KEY_ID", CANARIES[0]).env("AWS_SECRET_ACCESS_KEY", CANARIES[1]);
+            command.env("AWS_SESSION_TOKEN", CANARIES[2]);
+            let run = Run::of(command.stdin(Stdio::null()).output().unwrap());
+            assert_eq!(run.status, 3, "{run:#?}");
+            let shown = format!("{}{}", run.stdout, run.stderr);
+            // The server repeats a key id that it does not know; nothing else of it is known to anybody.
+            for canary in &CANARIES[1..] {
+                assert!(!shown.contains(canary), "{words:?}: {canary} in {run:#?}");
+            }
+            assert!(!shown.contains("authorization"), "{run:#?}");
+        }
+    }
+    // Without any, one line says so, and what AWS's libraries make of it is not shown.
+    let mut keyless = command(&program, server.port, &["s3-read", "--bucket", "datasets", "--key", "none"]);
+    let keyless =
+        Run::of(keyless.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").output().unwrap());
+    assert_eq!((keyless.status, keyless.stderr.lines().count()), (3, 1), "{keyless:#?}");
+}
+
 fn signal(child: &Child) {
     let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(status.success());

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use arrowredis::{CancelToken, Context, Error, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args;
 use crate::failure::{self, Failure};
@@ -190,7 +192,14 @@ fn start_logging(quiet: bool, verbosity: u8) {
     let logs = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours).with_writer(|| LogWriter);
     // The first one in the process wins; there is no other.
     let _ = match verbosity {
-        0 => logs.with_target(false).without_time().try_init(),
-        _ => logs.with_target(verbosity > 1).try_init(),
+        0 => logs.with_target(false).without_time().finish().with(targets(level)).try_init(),
+        _ => logs.with_target(verbosity > 1).finish().with(targets(level)).try_init(),
     };
+}
+
+/// What AWS's libraries say is for those who look for it: what matters of it stands in the one line of an error. Their
+/// finer levels tell of headers, and so of session tokens.
+fn targets(level: LevelFilter) -> Targets {
+    let of_aws = if level > LevelFilter::WARN { LevelFilter::WARN } else { LevelFilter::OFF };
+    Targets::new().with_default(level).with_target("aws_", of_aws)
 }
