@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::common::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use crate::common::servers::{RedisServer, ServerConfig, free_port};
 use crate::program::Program;
 
@@ -52,14 +53,48 @@ fn every_stage_is_measured_on_redis_with_its_limits() {
     assert!(!keyspace.contains("db1:"), "the datasets are removed: {keyspace}");
 }
 
+#[test]
+fn the_file_is_measured_on_s3_too() {
+    let (program, server) = (Program::new(), S3Server::start());
+    let (report, results, folder) = (program.file("report.html"), program.file("results.json"), program.file("data"));
+    let endpoint = format!("http://127.0.0.1:{}", server.port);
+    let words = ["bench", "--size", "tiny", "--repeats", "2", "--warmup", "0", "--output-dir", &folder];
+    let files = ["--output-json", &results, "--report", &report];
+    let s3 = ["--s3-bucket", "datasets", "--s3-key-prefix", "a/b", "--endpoint-url", &endpoint];
+    let keys = ["--aws-access-key", ACCESS_KEY, "--aws-secret-key", SECRET_KEY];
+    let run = program.ok(&[&words[..], &files, &s3, &keys].concat());
+    for line in ["3-Way Read Comparison", "S3: s3://datasets/a/b", "upload to S3", "The store is"] {
+        assert!(run.stdout.contains(line), "no {line:?} in {run:#?}");
+    }
+    assert!(!format!("{run:?}").contains(SECRET_KEY), "{run:#?}");
+    let object: Value = serde_json::from_str(&std::fs::read_to_string(&results).unwrap()).unwrap();
+    let size = &object["benchmarks"][0];
+    for time in ["s3_upload_time", "s3_read_time", "read_time"] {
+        assert!(size[time].as_f64().unwrap() > 0.0, "{time}: {size}");
+    }
+    let rows = |stage: &str| size["stages"][stage]["rows"].as_u64().unwrap();
+    assert_eq!([rows("s3"), rows("s3_columns"), rows("s3_partition")], [32_000, 32_000, 8_000]);
+    assert_eq!(
+        size["stages"]["s3_upload"]["payload_bytes"].as_f64(),
+        size["file_size_mb"].as_f64().map(|mb| mb * 1048576.0)
+    );
+    let page = std::fs::read_to_string(&report).unwrap();
+    assert_eq!(section(&page, "places").matches("<rect").count(), 6, "two reads at three places");
+    assert_eq!(section(&page, "scaling").matches("<path class=\"line").count(), 10);
+    assert!(!page.contains(SECRET_KEY));
+    assert!(!server.object("a/b/bench-tiny.arrow").exists(), "what was made is removed");
+}
+
+fn section<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page.find(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("no section {id}"));
+    let length = page[start..].find("</section>").unwrap();
+    &page[start..start + length]
+}
+
 /// Every plot has its data: a bar for each figure, both limits, a point of each line.
 fn assert_plots(page: &str, figures: usize) {
-    let section = |id: &str| {
-        let start = page.find(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("no section {id}"));
-        let length = page[start..].find("</section>").unwrap();
-        &page[start..start + length]
-    };
-    let count = |id: &str, what: &str| section(id).matches(what).count();
+    let count = |id: &str, what: &str| section(page, id).matches(what).count();
+    assert_eq!(count("places", "<rect"), 4);
     assert_eq!(count("throughput", "<rect"), figures);
     assert_eq!(count("throughput", "class=\"whisker\""), figures);
     assert_eq!(count("limits", "<rect"), 2);

@@ -306,8 +306,12 @@ pub fn with_object(command: Command) -> Command {
 
 /// The URL of the object that [`with_object`]'s flags name.
 pub fn object_url(matches: &ArgMatches) -> String {
-    let key = text(matches, "key").replace('%', "%25").replace('?', "%3F");
-    format!("s3://{}/{key}", text(matches, "bucket"))
+    format!("s3://{}/{}", text(matches, "bucket"), encoded_key(text(matches, "key")))
+}
+
+/// The key of an object as it stands in a URL.
+pub fn encoded_key(key: &str) -> String {
+    key.replace('%', "%25").replace('?', "%3F")
 }
 
 /// Opens an IPC file by its path or its URL on S3.

@@ -13,6 +13,7 @@ mod wire;
 use std::path::{Path, PathBuf};
 
 use arrowredis::options::Options;
+use arrowredis::store::S3Options;
 use arrowredis::{Codec, Error, ReadOptions, SplitOptions};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
@@ -28,14 +29,16 @@ use suite::{Places, Suite};
 const ABOUT: &str = "Measure everything: generate, split, read, projection, local files, limits";
 const PARAGRAPH: &str = "Measure every stage on datasets of the usual sizes, in interleaved rounds, with medians and \
                           quartiles, beside what the wire and the processor allow. Without a store it measures the \
-                          embedded one, a directory. A size that fails does not stop the others. What it makes it \
+                          embedded one, a directory. With --s3-bucket the file is uploaded to S3 and read from there, \
+                          too: local file, store and S3 side by side. A size that fails does not stop the others. What it makes it \
                           removes, unless --no-cleanup.";
 const EXAMPLES: &str = "\
 EXAMPLES:
   arrowredis bench --redis-url redis://localhost:6379/0
   arrowredis bench --size 250mb --verify --output-json results.json
   arrowredis bench --size all --repeats 5 --report report.html
-  arrowredis bench --size 50mb --all-stores --compression lz4";
+  arrowredis bench --size 50mb --all-stores --compression lz4
+  arrowredis bench --size 250mb --redis-url redis://localhost --s3-bucket my-bucket --aws-region eu-west-1";
 
 pub fn command(command: Command) -> Command {
     let text = |key: &'static str, help: &'static str| Arg::new(key).long(key).help(help);
@@ -52,12 +55,27 @@ pub fn command(command: Command) -> Command {
         .arg(switch("no-cleanup", "Keep the generated files and the datasets"))
         .arg(text("output-dir", "Folder for the generated files").value_name("DIR").default_value("./benchmark_data"))
         .arg(switch("all-stores", "Measure the embedded stores, directory and memory, beside the given one"))
+        .arg(text("s3-bucket", "Upload to this bucket, too, and read from there").value_name("BUCKET"))
+        .arg(
+            text("s3-key-prefix", "What the names of the objects there start with")
+                .value_name("PREFIX")
+                .default_value("arrowredis-bench"),
+        )
         .arg(args::value_flag::<u64>("seed", "Seed of the random values", Some("42")))
         .arg(args::value_flag::<Codec>("compression", "Compression of files and chunks", Some("zstd")))
         .arg(args::value_flag::<u32>("repeats", "Measured rounds", Some("3")))
         .arg(args::value_flag::<u32>("warmup", "Rounds before them that do not count", Some("1")));
     let tuning = TUNING.iter().map(|(key, help)| args::value_flag::<usize>(key, help, None).help_heading("Tuning"));
-    args::with_store(command.args(tuning)).arg(total_timeout_flag().help("Time for each stage; no limit unless given"))
+    args::with_s3(args::with_store(command.args(tuning)))
+        .arg(total_timeout_flag().help("Time for each stage; no limit unless given"))
+}
+
+/// The place on S3, if there is to be one.
+fn s3(matches: &ArgMatches, session: &Session) -> Result<Option<(String, S3Options)>, Failure> {
+    let Some(bucket) = matches.get_one::<String>("s3-bucket") else { return Ok(None) };
+    let prefix = args::text(matches, "s3-key-prefix").trim_end_matches('/');
+    let base = format!("s3://{bucket}/{}", args::encoded_key(prefix));
+    Ok(Some((base, args::s3_options(matches, session)?)))
 }
 
 /// Options of reads and splits that the suite hands through.
@@ -99,6 +117,7 @@ pub fn run(matches: &ArgMatches, session: &Session) -> Result<Outcome, Failure> 
         repeats: args::value(matches, "repeats")?.unwrap_or(3).max(1),
         warmup: args::value(matches, "warmup")?.unwrap_or(1),
         verify: matches.get_flag("verify"),
+        s3: s3(matches, session)?,
         keep: matches.get_flag("no-cleanup"),
         matches,
         session,

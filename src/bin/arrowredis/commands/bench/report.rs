@@ -21,11 +21,12 @@ pub fn page(results: &[SizeResult], place: &str, facts: &[(&'static str, String)
         style => STYLE,
         facts => facts,
         cards => measured.last().map(|largest| cards(largest, place)).unwrap_or_default(),
+        places => places(&measured, place),
         throughput => measured.iter().map(|result| throughput(result)).collect::<Vec<_>>(),
         limits => limits(&measured, place),
         time => time(&measured, place),
         scaling => scaling(&measured, place),
-        scaling_keys => scaled(place).map(|(stage, _, class)| (class, stage.title())),
+        scaling_keys => scaled(&measured, place).iter().map(|(stage, _, class)| (*class, stage.title())).collect::<Vec<_>>(),
         memory => memory(&measured),
         rows => rows(&measured),
         failures => failures,
@@ -46,7 +47,8 @@ struct Card {
 
 /// The figures that a reader came for.
 fn cards(result: &SizeResult, place: &str) -> Vec<Card> {
-    let shown = [(Stage::Split, place), (Stage::Read, place), (Stage::ReadColumns, place), (Stage::Local, "")];
+    let shown =
+        [(Stage::Split, place), (Stage::Read, place), (Stage::ReadColumns, place), (Stage::Local, ""), (Stage::S3, "")];
     let card = |(stage, place): (Stage, &str)| {
         let figure = result.figure(stage, place)?;
         let (value, unit, _) = rate(figure);
@@ -83,6 +85,33 @@ fn throughput(result: &SizeResult) -> Bars {
         Bar { label: name(figure), value, range, text: format!("{value:.0} {unit}"), class }
     };
     Bars::of_values(result.size.name, &result.figures.iter().map(bar).collect::<Vec<_>>(), None)
+}
+
+/// The same reads of the local file, of the store and of S3.
+fn places(results: &[&SizeResult], place: &str) -> Vec<Bars> {
+    let reads = |result: &&SizeResult| {
+        let shown = [
+            (Stage::Local, ""),
+            (Stage::Read, place),
+            (Stage::S3, ""),
+            (Stage::LocalColumns, ""),
+            (Stage::ReadColumns, place),
+            (Stage::S3Columns, ""),
+        ];
+        let bar = |(stage, place): (Stage, &str)| {
+            let figure = result.figure(stage, place)?;
+            let spread = figure.seconds();
+            let class = match stage {
+                Stage::Local | Stage::LocalColumns => "fetch",
+                Stage::S3 | Stage::S3Columns => "both",
+                _ => "decoded",
+            };
+            let (value, range) = (spread.median, Some((spread.low, spread.high)));
+            Some(Bar { label: name(figure), value, range, text: format!("{value:.3} s"), class })
+        };
+        Bars::of_values(result.size.name, &shown.into_iter().filter_map(bar).collect::<Vec<_>>(), None)
+    };
+    results.iter().map(reads).collect()
 }
 
 fn limits(results: &[&SizeResult], place: &str) -> Option<Bars> {
@@ -122,13 +151,16 @@ fn time(results: &[&SizeResult], place: &str) -> Bars {
 }
 
 /// The stages whose scaling is shown, with their colours.
-fn scaled(place: &str) -> [(Stage, &str, &'static str); 4] {
-    [
+fn scaled<'a>(results: &[&SizeResult], place: &'a str) -> Vec<(Stage, &'a str, &'static str)> {
+    let mut stages = vec![
         (Stage::Generate, "", "other"),
         (Stage::Split, place, "moved"),
         (Stage::Read, place, "decoded"),
         (Stage::Local, "", "fetch"),
-    ]
+        (Stage::S3, "", "both"),
+    ];
+    stages.retain(|(stage, place, _)| *stage != Stage::S3 || results.iter().any(|r| r.figure(*stage, place).is_some()));
+    stages
 }
 
 fn scaling(results: &[&SizeResult], place: &str) -> [Lines; 2] {
@@ -141,12 +173,12 @@ fn scaling(results: &[&SizeResult], place: &str) -> [Lines; 2] {
         Some((gigabytes, value(result.figure(stage, place)?, gigabytes)))
     };
     let plot = |title: &str, unit: &str, value: fn(&Figure, f64) -> f64| {
-        let line = |(stage, place, class): (Stage, &str, &'static str)| Line {
+        let line = |(stage, place, class): &(Stage, &str, &'static str)| Line {
             label: stage.title().to_string(),
             class,
-            points: results.iter().filter_map(|result| point(result, stage, place, value)).collect(),
+            points: results.iter().filter_map(|result| point(result, *stage, place, value)).collect(),
         };
-        Lines::new(title, "GB of Arrow data", unit, &scaled(place).map(line))
+        Lines::new(title, "GB of Arrow data", unit, &scaled(results, place).iter().map(line).collect::<Vec<_>>())
     };
     [
         plot("Seconds", "s", |figure, _| figure.seconds().median),

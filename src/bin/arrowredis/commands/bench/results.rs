@@ -173,6 +173,8 @@ impl SizeResult {
             "split_time": seconds(Stage::Split, place),
             "read_time": seconds(Stage::Read, place),
             "local_read_time": seconds(Stage::Local, ""),
+            "s3_upload_time": seconds(Stage::Upload, ""),
+            "s3_read_time": seconds(Stage::S3, ""),
             "verify_time": seconds(Stage::Verify, place),
             "verified": self.figure(Stage::Verify, place).map(|_| true),
             "total_time": total,

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrowredis::options::Options;
-use arrowredis::store::Store;
+use arrowredis::store::{S3Options, Store};
 use arrowredis::{
-    Codec, Context, Dataset, FileReadOptions, GenerateOptions, IpcFile, Metrics, ReadOptions, Selection, Source,
-    SplitOptions, VerifyFile, VerifyOptions, VerifySide, generate_file, read, read_file, read_to_file, split, verify,
+    Codec, Context, Dataset, FileOptions, FileReadOptions, GenerateOptions, IpcFile, Metrics, ReadOptions, Selection,
+    Source, SplitOptions, VerifyFile, VerifyOptions, VerifySide, generate_file, read, read_file, read_to_file, split,
+    upload_file, verify,
 };
 
 use super::measure::{Run, measure};
@@ -27,6 +28,10 @@ pub enum Stage {
     ReadWhere,
     Local,
     LocalColumns,
+    Upload,
+    S3,
+    S3Columns,
+    S3Partition,
     Verify,
 }
 
@@ -34,6 +39,9 @@ impl Stage {
     /// The stages on one store, in their order.
     pub const ON_STORE: [Stage; 5] =
         [Stage::Split, Stage::Read, Stage::ReadColumns, Stage::ReadPartition, Stage::ReadWhere];
+
+    /// The stages with the file on S3, in their order.
+    pub const ON_S3: [Stage; 4] = [Stage::Upload, Stage::S3, Stage::S3Columns, Stage::S3Partition];
 
     /// Its key in the results.
     pub fn key(self) -> &'static str {
@@ -46,6 +54,10 @@ impl Stage {
             Stage::ReadWhere => "read_where",
             Stage::Local => "local",
             Stage::LocalColumns => "local_columns",
+            Stage::Upload => "s3_upload",
+            Stage::S3 => "s3",
+            Stage::S3Columns => "s3_columns",
+            Stage::S3Partition => "s3_partition",
             Stage::Verify => "verify",
         }
     }
@@ -61,6 +73,10 @@ impl Stage {
             Stage::ReadWhere => "read 1/32 of the rows by id64",
             Stage::Local => "local file",
             Stage::LocalColumns => "local file, 2 of 10 columns",
+            Stage::Upload => "upload to S3",
+            Stage::S3 => "file on S3",
+            Stage::S3Columns => "file on S3, 2 of 10 columns",
+            Stage::S3Partition => "file on S3, 1 partition",
             Stage::Verify => "read back and verify",
         }
     }
@@ -80,6 +96,8 @@ pub struct Work {
     /// Where the reconstituted file goes.
     pub copy: PathBuf,
     pub prefix: String,
+    /// Where the file goes on S3, if it does, and how that is reached.
+    pub s3: Option<(String, S3Options)>,
     pub generate: GenerateOptions,
     pub rows: u64,
     pub tuning: Tuning,
@@ -100,6 +118,14 @@ impl Work {
                 measure(|| self.split(store, ctx))
             }
             Stage::Local | Stage::LocalColumns => measure(|| self.local(stage == Stage::LocalColumns, ctx)),
+            Stage::Upload => {
+                let (url, options) = self.s3()?;
+                measure(|| Ok(upload_file(&self.file, url, options, ctx)?.metrics))
+            }
+            Stage::S3 | Stage::S3Columns | Stage::S3Partition => {
+                let (url, options) = self.s3()?;
+                measure(|| self.on_s3(stage, url, options, ctx))
+            }
             Stage::Verify => {
                 let store = store()?;
                 measure(|| self.verify(store, ctx))
@@ -130,6 +156,22 @@ impl Work {
     fn read(&self, store: &Arc<dyn Store>, options: &ReadOptions, ctx: &Context) -> Result<Metrics, Failure> {
         let dataset = Dataset::open(store, &self.prefix, ctx)?;
         super::super::read::consume(read(&dataset, options, ctx)?)
+    }
+
+    fn s3(&self) -> Result<&(String, S3Options), Failure> {
+        self.s3.as_ref().ok_or_else(|| Failure::usage("a stage without S3"))
+    }
+
+    fn on_s3(&self, stage: Stage, url: &str, s3: &S3Options, ctx: &Context) -> Result<Metrics, Failure> {
+        let mut options = FileReadOptions::default();
+        match stage {
+            Stage::S3Columns => options.columns = Some(TWO_COLUMNS.map(str::to_string).to_vec()),
+            Stage::S3Partition => options.partitions = Selection::Some(vec!["0".to_string()]),
+            _ => {}
+        }
+        let opening = FileOptions { s3: s3.clone(), ..FileOptions::default() };
+        let file = Arc::new(IpcFile::open_at(url, &opening, ctx)?);
+        super::super::read::consume(read_file(&file, &options, ctx)?)
     }
 
     fn local(&self, two_columns: bool, ctx: &Context) -> Result<Metrics, Failure> {

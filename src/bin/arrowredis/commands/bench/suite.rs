@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrowredis::options::Options;
-use arrowredis::store::{self, Store, StoreOptions};
-use arrowredis::{Codec, Dataset, Error, ReadOptions, delete_dataset};
+use arrowredis::store::{self, S3Options, Store, StoreOptions};
+use arrowredis::{Codec, Dataset, Error, ReadOptions, delete_dataset, delete_uploaded};
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
@@ -68,6 +68,8 @@ pub struct Suite<'a> {
     pub repeats: u32,
     pub warmup: u32,
     pub verify: bool,
+    /// Where on S3 the file goes, if it does: `s3://BUCKET/PREFIX`, and how that is reached.
+    pub s3: Option<(String, S3Options)>,
     pub keep: bool,
     pub matches: &'a ArgMatches,
     pub session: &'a Session,
@@ -77,13 +79,16 @@ impl Suite<'_> {
     /// What the figures were measured on and with.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        vec![
+        let s3 = self.s3.as_ref().map(|(base, _)| ("S3", base.clone()));
+        let mut facts = vec![
             ("Store", self.places.description.clone()),
             ("Compression", self.compression.to_string()),
             ("Rounds", format!("{} measured after {} that warm up, stages interleaved", self.repeats, self.warmup)),
             ("Cores", cores.to_string()),
             ("Version", env!("CARGO_PKG_VERSION").to_string()),
-        ]
+        ];
+        facts.extend(s3);
+        facts
     }
 
     /// Measures a size; what keeps it from its end is part of the result. Everything is removed afterwards.
@@ -94,6 +99,10 @@ impl Suite<'_> {
             file: file(""),
             copy: file("-reconstituted"),
             prefix: size.prefix(),
+            s3: self
+                .s3
+                .as_ref()
+                .map(|(base, options)| (format!("{base}/bench-{}.arrow", size.name.to_lowercase()), options.clone())),
             generate: size.options(self.seed, self.compression),
             rows: size.rows(),
             tuning: self.tuning.clone(),
@@ -122,8 +131,9 @@ impl Suite<'_> {
                     self.once(work, stage, Some(place), counts, result)?;
                 }
             }
-            for stage in [Stage::Local, Stage::LocalColumns] {
-                self.once(work, stage, None, counts, result)?;
+            let on_s3 = if work.s3.is_some() { &Stage::ON_S3[..] } else { &[] };
+            for stage in [Stage::Local, Stage::LocalColumns].iter().chain(on_s3) {
+                self.once(work, *stage, None, counts, result)?;
             }
             if let (Some(endpoint), Some((_, store))) = (&self.places.endpoint, self.places.stores.first()) {
                 let dataset = Dataset::open(store, &work.prefix, &self.session.context(self.matches)?)?;
@@ -148,6 +158,7 @@ impl Suite<'_> {
         stages
     }
 
+    /// Runs a stage once, and notes what it took if that counts.
     fn once(
         &self,
         work: &Work,
@@ -169,6 +180,7 @@ impl Suite<'_> {
         }
         Ok(())
     }
+
     /// Everything as one object.
     pub fn json(&self, results: &[SizeResult]) -> serde_json::Map<String, Value> {
         let place = self.places.main();
@@ -198,6 +210,9 @@ impl Suite<'_> {
         for (_, store) in &self.places.stores {
             // What was never written is not there.
             let _ = delete_dataset(store, &work.prefix, &arrowredis::Context::new());
+        }
+        if let Some((url, options)) = &work.s3 {
+            let _ = delete_uploaded(url, options, &arrowredis::Context::new());
         }
         // The embedded store is ours alone; the folder may hold what somebody wants to keep.
         let _ = std::fs::remove_dir_all(self.folder.join("store"));

@@ -47,6 +47,7 @@ pub fn details(result: &SizeResult, place: &str) -> String {
     text + &comparison(result, place)
 }
 
+/// The local file, the store and S3 side by side.
 fn comparison(result: &SizeResult, place: &str) -> String {
     let (Some(local), Some(read)) = (result.figure(Stage::Local, ""), result.figure(Stage::Read, place)) else {
         return String::new();
@@ -54,12 +55,16 @@ fn comparison(result: &SizeResult, place: &str) -> String {
     let line = |name: &str, figure: &Figure| {
         format!("\n   {name:<20} {} ({:.2} MB/s)", seconds(figure.seconds().median), figure.payload_mb_per_second())
     };
-    let ratio = read.seconds().median / local.seconds().median;
-    format!(
-        "\n\n📊 Read comparison:{}{}\n   The local file is {ratio:.2}x as fast as the store.",
-        line("Local FS:", local),
-        line(&format!("{place}:"), read)
-    )
+    let faster = |fast: (&str, &Figure), slow: (&str, &Figure)| {
+        let ratio = slow.1.seconds().median / fast.1.seconds().median;
+        format!("\n   {} is {ratio:.2}x as fast as {}.", fast.0, slow.0)
+    };
+    let s3 = result.figure(Stage::S3, "");
+    let title = if s3.is_some() { "3-Way Read Comparison" } else { "Read comparison" };
+    let mut text = format!("\n\n📊 {title}:{}{}", line("Local FS:", local), line(&format!("{place}:"), read));
+    text += &s3.map(|s3| line("S3:", s3)).unwrap_or_default();
+    text += &faster(("The local file", local), ("the store", read));
+    text + &s3.map(|s3| faster(("The store", read), ("S3", s3))).unwrap_or_default()
 }
 
 /// A line for each size.
@@ -72,6 +77,8 @@ pub fn summary(results: &[SizeResult], place: &str) -> String {
             result.seconds(Stage::Split, place),
             result.seconds(Stage::Read, place),
             result.seconds(Stage::Local, ""),
+            result.seconds(Stage::Upload, ""),
+            result.seconds(Stage::S3, ""),
             result.seconds(Stage::Verify, place),
         ];
         let total = match &result.failure {
@@ -80,7 +87,8 @@ pub fn summary(results: &[SizeResult], place: &str) -> String {
         };
         [vec![result.size.name.to_string(), file], stages.map(cell).to_vec(), vec![total]].concat()
     };
-    let head = "Benchmark,>Size (MB),>Gen (s),>Split (s),>Read (s),>Local (s),>Verify (s),>Total (s)";
+    let head =
+        "Benchmark,>Size (MB),>Gen (s),>Split (s),>Read (s),>Local (s),>S3 up (s),>S3 read (s),>Verify (s),>Total (s)";
     let head: Vec<&str> = head.split(',').collect();
     let rows: Vec<Vec<String>> = results.iter().map(row).collect();
     format!("\n{line}\nSummary\n{line}\n{}\n{line}", table(&head, &rows), line = line())
