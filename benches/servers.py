@@ -23,19 +23,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int) -> Iterator[int]:
+    """Runs a server; gives its process id."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_for_port(server, port)
-        yield
+        yield server.pid
     finally:
         server.terminate()
         server.wait()
 
 
 @contextmanager
-def s3_server(folder: Path, bucket: str) -> Iterator[str]:
-    """An S3 server of our own with one bucket, as host:port."""
+def s3_server(folder: Path, bucket: str) -> Iterator[tuple[str, int]]:
+    """An S3 server of our own with one bucket, as host:port, and its process id."""
     port = free_port()
     subprocess.run([str(ROOT / "scripts" / "s3-server")], check=True)
     for name in (f"objects/{bucket}", "metadata"):
@@ -44,8 +45,8 @@ def s3_server(folder: Path, bucket: str) -> Iterator[str]:
     command += ["--keep-alive", "--access", S3_KEYS["AWS_ACCESS_KEY_ID"]]
     command += ["--secret", S3_KEYS["AWS_SECRET_ACCESS_KEY"], "posix"]
     command += ["--sidecar", str(folder / "metadata"), str(folder / "objects")]
-    with running(command, port):
-        yield f"127.0.0.1:{port}"
+    with running(command, port) as pid:
+        yield f"127.0.0.1:{port}", pid
 
 
 @contextmanager
