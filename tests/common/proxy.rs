@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 /// What happens to the bytes. Offsets count all bytes of one direction, over all connections.
@@ -33,7 +33,7 @@ struct Shared {
     fault: Mutex<Fault>,
     /// Bytes that have passed: from the client, and to it.
     passed: [AtomicU64; 2],
-    open: Mutex<Vec<TcpStream>>,
+    open: Mutex<Vec<Weak<TcpStream>>>,
     connections: AtomicUsize,
     target: u16,
 }
@@ -82,7 +82,7 @@ impl Proxy {
 
     /// Resets all connections.
     pub fn cut_all(&self) {
-        for stream in self.shared.open.lock().unwrap().drain(..) {
+        for stream in self.shared.open.lock().unwrap().drain(..).filter_map(|stream| stream.upgrade()) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -111,14 +111,16 @@ impl Shared {
         self.connections.fetch_add(1, SeqCst);
         let Ok(server) = TcpStream::connect(("127.0.0.1", self.target)) else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let copies = [client.try_clone(), server.try_clone()];
-        self.open.lock().unwrap().extend(copies.into_iter().flatten());
         let pair = Pair {
             client: Arc::new(client),
             server: Arc::new(server),
             doomed: Arc::default(),
             half_closed: Arc::default(),
         };
+        let mut open = self.open.lock().unwrap();
+        open.retain(|stream| stream.strong_count() > 0);
+        open.extend([&pair.client, &pair.server].map(Arc::downgrade));
+        drop(open);
         for to_client in [false, true] {
             let (shared, pair) = (self.clone(), pair.clone());
             std::thread::spawn(move || {
