@@ -31,6 +31,9 @@ type StoreOptions struct {
 	MaxRetries *int `option:"max_retries"`
 	// RetryBaseDelay is the first delay before a repeat; it doubles each time and is jittered; 200 ms unless set.
 	RetryBaseDelay time.Duration `option:"retry_base_delay"`
+	// FailoverTimeout is how long requests to a Redis Cluster go on being repeated, beyond MaxRetries, while a master is
+	// lost and a replica may still take its place; 30 s unless set, 0 turns that off.
+	FailoverTimeout *time.Duration `option:"failover_timeout"`
 	// Cluster is whether the server is a Redis Cluster.
 	Cluster bool `option:"cluster"`
 	// TLSCAFile is a PEM file with the certificate authorities to trust instead of the system's.

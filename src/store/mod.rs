@@ -165,6 +165,9 @@ options! {
         pub max_retries: u32 = 3,
         /// The first delay before a repeat; it doubles each time and is jittered over its full length.
         pub retry_base_delay: Duration = Duration::from_millis(200),
+        /// How long requests to a Redis Cluster go on being repeated, beyond `max_retries`, while a master is lost and a
+        /// replica may still take its place; 0 turns that off, and so does a `max_retries` of 0.
+        pub failover_timeout: Duration = Duration::from_secs(30),
         /// Whether the server is a Redis Cluster.
         pub cluster: bool = false,
         /// Read chunks from the replicas of a Redis Cluster; what one lacks is read from the master.

@@ -1,5 +1,7 @@
 //! Credentials that change while a store is open, and certificates that are not to be trusted.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use super::*;
 
 fn put_one(store: &Arc<dyn Store>) -> crate::Result<()> {
@@ -116,14 +118,48 @@ fn tls_fails_closed() {
     let danger = StoreOptions { tls_danger_accept_any_certificate: true, ..quick() };
     check("plain port in danger", &plain_port, danger.clone(), Unavailable, "use redis://");
     check("danger without TLS", &server.url(), danger, InvalidArgument, "use rediss://");
-    let web = listen(|mut stream| {
-        let _ = stream.read(&mut [0; 512]);
+    let (sender, heard) = std::sync::mpsc::channel();
+    let web = listen(move |mut stream| {
+        let mut request = vec![0; 4096];
+        let bytes = stream.read(&mut request).unwrap_or(0);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = sender.send(request[..bytes].to_vec());
     });
-    check("no TLS at all", &format!("rediss://127.0.0.1:{web}"), trusting(&server), Unavailable, "use redis://");
+    let url = format!("rediss://:canary@127.0.0.1:{web}");
+    check("no TLS at all", &url, trusting(&server), Unavailable, "use redis://");
+    let heard = heard.recv().unwrap();
+    assert_eq!(heard[0], 0x16, "a TLS handshake");
+    assert!(!heard.windows(6).any(|word| word == b"canary"), "nothing else was sent");
     let mut garbage = trusting(&server);
     garbage.tls_ca_file = Some(server.dir().join("redis.conf").display().to_string());
     check("no certificate in the file", &server.tls_url(), garbage, InvalidArgument, "tls_ca_file");
+}
+
+/// A node that serves all slots, alone or as a cluster of its own: it sends away what `refuse` has an error for, given
+/// how many requests there were before, and takes the rest.
+fn refusing(refuse: impl Fn(u64) -> Option<&'static [u8]> + Send + Sync + 'static) -> (u16, Arc<AtomicU64>) {
+    let (asked, refuse) = (Arc::new(AtomicU64::new(0)), Arc::new(refuse));
+    let counter = asked.clone();
+    let port = listen(move |mut stream| {
+        let (counter, refuse) = (counter.clone(), refuse.clone());
+        std::thread::spawn(move || {
+            let port = stream.local_addr().unwrap().port();
+            let slots = format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+            let mut request = [0; 4096];
+            while let Ok(bytes @ 1..) = stream.read(&mut request) {
+                let is = |name: &[u8]| request[..bytes].windows(name.len()).any(|word| word == name);
+                let reply = match (is(b"SETNAME"), is(b"SLOTS")) {
+                    (true, _) => b"+OK\r\n",
+                    (_, true) => slots.as_bytes(),
+                    _ => refuse(counter.fetch_add(1, Relaxed)).unwrap_or(b"+OK\r\n"),
+                };
+                if stream.write_all(reply).is_err() {
+                    return;
+                }
+            }
+        });
+    });
+    (port, asked)
 }
 
 /// Every error that a server may answer with: its code, and whether it is tried again.
@@ -142,23 +178,28 @@ fn error_replies_are_retried_or_not() {
         (b"-WRONGPASS invalid username-password pair\r\n", PermissionDenied, 1),
         (b"-NOAUTH Authentication required.\r\n", PermissionDenied, 1),
     ] {
-        let asked = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let counter = asked.clone();
-        let port = listen(move |mut stream| {
-            let mut request = [0; 4096];
-            while let Ok(bytes @ 1..) = stream.read(&mut request) {
-                let set_up = request[..bytes].windows(7).any(|word| word == b"SETNAME");
-                counter.fetch_add(u64::from(!set_up), std::sync::atomic::Ordering::Relaxed);
-                if stream.write_all(if set_up { b"+OK\r\n" } else { reply }).is_err() {
-                    return;
-                }
-            }
-        });
-        let store = open_with(&format!("redis://127.0.0.1:{port}"), quick());
-        let error = put_one(&store).unwrap_err();
-        let code = std::str::from_utf8(reply).unwrap().split([' ', '-']).nth(1);
-        assert_eq!((error.kind(), error.server_code()), (kind, code), "{error}");
-        assert_eq!(error.is_retryable(), tries > 1, "{error}");
-        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), tries, "{error}");
+        for cluster in [false, true] {
+            let (port, asked) = refusing(move |_| Some(reply));
+            let options = StoreOptions { cluster, failover_timeout: Duration::ZERO, ..quick() };
+            let error = put_one(&open_with(&format!("redis://127.0.0.1:{port}"), options)).unwrap_err();
+            let code = std::str::from_utf8(reply).unwrap().split([' ', '-']).nth(1);
+            assert_eq!((error.kind(), error.server_code()), (kind, code), "{error}");
+            assert_eq!(error.is_retryable(), tries > 1, "{error}");
+            assert_eq!(asked.load(Relaxed), tries, "cluster {cluster}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_cluster_is_waited_for_while_a_master_is_being_replaced() {
+    for (reply, waits) in [
+        (&b"-CLUSTERDOWN The cluster is down\r\n"[..], true),
+        (b"-READONLY You can't write against a read only replica.\r\n", true),
+        (b"-BUSY Redis is busy running a script.\r\n", false),
+    ] {
+        let (port, asked) = refusing(move |before| (before < 7).then_some(reply));
+        let store = open_with(&format!("redis://127.0.0.1:{port}"), StoreOptions { cluster: true, ..quick() });
+        assert_eq!(put_one(&store).is_ok(), waits, "{reply:?}");
+        assert_eq!(asked.load(Relaxed), if waits { 8 } else { 4 });
     }
 }

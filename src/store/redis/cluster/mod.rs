@@ -57,13 +57,13 @@ impl Cluster {
             let map = self.topology.map(&mut attempts).await?;
             let scans = map.shards().iter().filter(|shard| map.is_master(&shard.master)).map(|shard| {
                 let (attempts, server) = (attempts.fork(), self.topology.server(&shard.master, Role::Master));
-                async move { scan::list(&*server?, prefix, suffix, attempts).await }
+                let scan = async move { scan::list(&*server?, prefix, suffix, attempts).await };
+                self.unless_replaced(&shard.master, scan)
             });
             match futures::future::try_join_all(scans).await {
                 Ok(parts) => found.extend(parts.into_iter().flatten()),
                 Err(error) => {
-                    self.topology.mark_stale();
-                    attempts.again(error).await?;
+                    attempts.again_when(error, self.topology.changed()).await?;
                     continue;
                 }
             }
@@ -82,13 +82,21 @@ impl Cluster {
 
     /// What the masters say: latencies of the first, sums of their memory, everything that any of them denies.
     pub(super) async fn ask(&self, attempts: &mut Attempts<'_>) -> Result<ServerInfo> {
-        let map = self.topology.map(attempts).await?;
-        let asks = map.shards().iter().filter(|shard| map.is_master(&shard.master)).map(|shard| {
-            let (mut attempts, server) = (attempts.fork(), self.topology.server(&shard.master, Role::Master));
-            async move { server?.ask(&mut attempts).await }
-        });
-        let infos = futures::future::try_join_all(asks).await.inspect_err(|_| self.topology.mark_stale())?;
-        Ok(combined(infos))
+        loop {
+            let map = self.topology.map(attempts).await?;
+            let asks = map.shards().iter().filter(|shard| map.is_master(&shard.master)).map(|shard| {
+                let (mut attempts, server) = (attempts.fork(), self.topology.server(&shard.master, Role::Master));
+                self.unless_replaced(&shard.master, async move { server?.ask(&mut attempts).await })
+            });
+            let error = match futures::future::try_join_all(asks).await {
+                Ok(infos) => return Ok(combined(infos)),
+                Err(error) => error,
+            };
+            self.topology.mark_stale();
+            if self.topology.map(attempts).await? == map {
+                return Err(error);
+            }
+        }
     }
 }
 

@@ -306,23 +306,34 @@ impl Cluster {
         attempts: &mut Attempts<'_>,
         sink: Sink<'_>,
     ) -> std::result::Result<(), Failure> {
-        let replaced = async {
-            tokio::time::sleep(SUSPICIOUS).await;
-            self.topology.displaced(node, SUSPICIOUS).await;
-        };
         tokio::select! {
             biased;
             outcome = server.exchange(batch, shape, attempts, sink) => outcome,
-            () = replaced => {
-                count(Counter::Failovers, 1);
-                tracing::info!(address = server.place(), "another node has taken the place of a master that does not answer");
-                Err(Failure::Own(Error::unavailable(format!(
-                    "{}: no answer, and another node serves its slots now",
-                    server.place()
-                ))))
-            }
+            () = self.replaced(node) => Err(Failure::Own(replaced_error(server.place()))),
         }
     }
+
+    /// Waits until it turns out that another node has taken a master's place. Nobody looks before there is a reason.
+    async fn replaced(&self, node: &Node) {
+        tokio::time::sleep(SUSPICIOUS).await;
+        self.topology.displaced(node, SUSPICIOUS).await;
+        count(Counter::Failovers, 1);
+        tracing::info!(address = %node, "another node has taken the place of a master that does not answer");
+    }
+
+    /// Several requests to a master, given up in the same way.
+    pub(super) async fn unless_replaced<T>(&self, node: &Node, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            () = self.replaced(node) => Err(replaced_error(&node.to_string())),
+        }
+    }
+}
+
+/// The error for a request to a master that is no longer one.
+fn replaced_error(place: &str) -> Error {
+    Error::unavailable(format!("{place}: no answer, and another node serves its slots now"))
 }
 
 /// One of the replicas of a shard, another one each time.

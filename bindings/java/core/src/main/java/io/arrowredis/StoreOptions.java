@@ -80,6 +80,17 @@ public final class StoreOptions extends Options<StoreOptions> {
     }
 
     /**
+     * How long requests to a Redis Cluster go on being repeated, beyond {@link #maxRetries}, while a master is lost and a
+     * replica may still take its place. 0 turns that off, and so does 0 retries. Default: {@code 30}.
+     *
+     * @param value the time
+     * @return this
+     */
+    public StoreOptions failoverTimeout(Duration value) {
+        return set("failover_timeout", value);
+    }
+
+    /**
      * Whether the server is a Redis Cluster. Default: {@code off}.
      *
      * @param value on or off
