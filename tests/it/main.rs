@@ -8,6 +8,7 @@ mod chaos;
 mod docs;
 mod faults;
 mod foreign;
+mod generations;
 mod golden;
 mod header;
 mod helpers;

@@ -12,7 +12,7 @@ use crate::ErrorKind;
 use crate::runtime::{Context, runtime};
 use crate::store::{Payload, Store, StoreExt, StoreOptions, open};
 use crate::test_servers as servers;
-use servers::{Certificate, RedisServer, ServerConfig, free_port, listen};
+use servers::{Certificate, Engine, RedisServer, ServerConfig, free_port, listen};
 
 #[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../../../tests/common/cluster.rs"]
@@ -149,6 +149,22 @@ fn over_tcp() {
     let server = start();
     check(open_with(&server.url(), quick()));
     check(open_with(&format!("redis://localhost:{}", server.port), quick()));
+}
+
+#[test]
+fn on_servers_of_three_generations() {
+    for (engine, name, version) in
+        [(Engine::System, "redis", "7."), (Engine::Redis8, "redis", "8.2."), (Engine::Valkey9, "valkey", "9.")]
+    {
+        let server = RedisServer::start(&ServerConfig { engine, ..ServerConfig::default() });
+        let store = open_with(&server.url(), quick());
+        let ping = store.clone();
+        let info = run(async move { ping.ping(&Context::new()).await }).unwrap();
+        assert_eq!(info.server, name);
+        assert!(info.version.starts_with(version), "{engine:?}: {}", info.version);
+        assert_eq!(info.denied_commands, [""; 0]);
+        check(store);
+    }
 }
 
 #[test]
