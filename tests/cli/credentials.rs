@@ -2,7 +2,9 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use crate::common::proxy::{Fault, Proxy};
 use crate::common::servers::{RedisServer, ServerConfig};
 use crate::program::{Program, Run};
 
@@ -65,6 +67,49 @@ fn a_password_comes_from_url_environment_file_or_standard_input_and_is_never_see
             assert_hidden(&format!("{name} {words:?} {flags:?}"), &format!("{run:?}"));
         }
         assert_hidden("CLIENT LIST", &server.admin(&["CLIENT", "LIST"]));
+    }
+}
+
+/// The program while it is connected and at work: what the server and other users of the machine see of it.
+#[test]
+fn a_running_program_shows_no_password() {
+    let program = Program::new();
+    let server = RedisServer::start(&ServerConfig { password: Some(CANARY.to_string()), ..Default::default() });
+    let proxy = Proxy::start(server.port);
+    let with_password = proxy.url().replace("//", &format!("//:{ENCODED}@"));
+    let file = program.file("password");
+    std::fs::write(&file, CANARY).unwrap();
+    program.generate();
+    let ways: [(&str, &str, &[&str]); 4] = [
+        ("REDIS_URL", &with_password, &[]),
+        ("REDIS_PASSWORD", CANARY, &["--redis-url", &proxy.url()]),
+        ("NOTHING", "", &["--redis-url", &proxy.url(), "--password-file", &file]),
+        ("NOTHING", "", &["--redis-url", &proxy.url(), "--password-stdin"]),
+    ];
+    for (name, value, flags) in ways {
+        proxy.set(Fault::None);
+        let words = [&["split", "--inp", "data.arrow", "--prefix", "p", "--overwrite", "-vvv"], flags].concat();
+        let mut command = program.command(&words);
+        command.env(name, value).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Each piece is held up from when it has begun to work.
+        proxy.set(Fault::Delay(Duration::from_millis(50)));
+        writeln!(child.stdin.take().unwrap(), "{CANARY}").unwrap_or_default();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let clients = loop {
+            let clients = server.admin(&["CLIENT", "LIST"]);
+            if clients.contains("name=arrowredis ") {
+                break clients;
+            }
+            assert!(Instant::now() < deadline, "{flags:?}: it does not connect");
+        };
+        let line = command_line(child.id());
+        assert!(line.contains("--overwrite"), "{flags:?}: it is still at work: {line}");
+        assert_hidden("CLIENT LIST", &clients);
+        assert_hidden("/proc", &line);
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(run.status, 0, "{flags:?}: {run:#?}");
+        assert_hidden(&format!("{name} {flags:?}"), &format!("{run:?}"));
     }
 }
 

@@ -28,8 +28,14 @@ fn the_whole_job_runs_on_redis_and_the_password_stays_secret() {
 
     let tls = format!("rediss://:s3cr3t@localhost:{}", server.tls_port);
     let words = ["ping", "--json", "--tls-ca-file", &server.ca_file()];
-    let run = Run::of(program.command(&words).env("REDIS_URL", tls).output().unwrap());
+    let run = Run::of(program.command(&words).env("REDIS_URL", &tls).output().unwrap());
     assert_eq!(run.json()["tls"], true, "{run:#?}");
+    // Among the system's authorities, which the environment can name, too.
+    for (authorities, status) in [(server.ca_file(), 0), (String::new(), 3)] {
+        let mut command = program.command(&["ping", "--json"]);
+        let run = command.env("REDIS_URL", &tls).env("SSL_CERT_FILE", authorities).output().unwrap();
+        assert_eq!(Run::of(run).status, status);
+    }
 }
 
 #[test]

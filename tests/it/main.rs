@@ -4,6 +4,7 @@
 mod common;
 
 mod bad_input;
+mod canary;
 mod chaos;
 mod docs;
 mod faults;
