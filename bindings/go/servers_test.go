@@ -17,6 +17,7 @@ import (
 // redisServer is a real server on a free port, in a folder of its own.
 type redisServer struct {
 	address string
+	process *os.Process
 }
 
 // startRedis starts a server that stops with the test. A test that needs one fails when there is none.
@@ -35,7 +36,7 @@ func startRedis(t testing.TB) *redisServer {
 			_ = command.Wait()
 			close(exited)
 		}()
-		server := &redisServer{address: fmt.Sprintf("127.0.0.1:%d", port)}
+		server := &redisServer{address: fmt.Sprintf("127.0.0.1:%d", port), process: command.Process}
 		if server.answers(exited) {
 			t.Cleanup(func() {
 				_ = command.Process.Kill()

@@ -352,6 +352,76 @@ static void timed_out(void) {
   server_stop(&server);
 }
 
+enum { CALL_TIMEOUT_MS = 200, LATE_MS = 100, ATTEMPTS = 5 };
+
+static double now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* What may be called on a store whose server does not answer. */
+enum call { DATASET, LIST, DELETE, PING, SPLIT, READ, CALLS };
+
+static int32_t waiting_call(enum call call, const arrowredis_store *store, arrowredis_error **out) {
+  arrowredis_dataset *dataset = NULL;
+  arrowredis_dataset_list *list = NULL;
+  arrowredis_server_info *info = NULL;
+  arrowredis_reader *reader = NULL;
+  struct ArrowArrayStream stream;
+  struct ArrowArray array;
+  int32_t code;
+  switch (call) {
+    case DATASET: return arrowredis_dataset_open(store, TEXT("d"), on.context, &dataset, out);
+    case LIST: return arrowredis_dataset_list_open(store, TEXT(""), on.context, &list, out);
+    case DELETE: return arrowredis_dataset_delete(store, TEXT("d"), on.context, NULL, out);
+    case PING: return arrowredis_store_ping(store, on.context, &info, out);
+    case SPLIT:
+      make_stream(&stream, 2, 10, -1, 0, NULL);
+      code = arrowredis_split_stream(store, TEXT("e"), &stream, NULL, on.context, NULL, 0, NULL, 0, out);
+      wait_until_own_structs_are_released();
+      return code;
+    default:
+      OK(arrowredis_read(on.dataset, NULL, on.context, &reader, &error));
+      code = arrowredis_reader_next(reader, &array, NULL, NULL, out);
+      arrowredis_reader_free(reader);
+      return code;
+  }
+}
+
+/* The best of a few counts: the machine itself may be busy. */
+static void check_in_time(enum call call, const char *url) {
+  double best = 1e9;
+  for (int i = 0; i < ATTEMPTS && best > CALL_TIMEOUT_MS + LATE_MS; i++) {
+    arrowredis_store *store = open_store(url);
+    arrowredis_error *error = NULL;
+    double start = now_ms();
+    CHECK_INT(waiting_call(call, store, &error), ARROWREDIS_TIMEOUT);
+    double took = now_ms() - start;
+    CHECK(took >= CALL_TIMEOUT_MS - 1);
+    if (took < best) best = took;
+    arrowredis_error_free(error);
+    arrowredis_store_free(store);
+  }
+  if (best > CALL_TIMEOUT_MS + LATE_MS) fail(__FILE__, __LINE__, "call %d took %.0f ms", (int)call, best);
+}
+
+/* Neither one that never says a word nor one that is stopped holds a call beyond its timeout. */
+static void calls_end_with_their_timeout(void) {
+  struct server silent, server;
+  int listener = silent_start(&silent);
+  server_start(&server, NULL);
+  set_up(server.url);
+  OK(arrowredis_context_set_timeout(on.context, CALL_TIMEOUT_MS, &error));
+  for (enum call call = DATASET; call < READ; call++) check_in_time(call, silent.url);
+  server_freeze(&server);
+  for (enum call call = DATASET; call < CALLS; call++) check_in_time(call, server.url);
+  server_thaw(&server);
+  tear_down();
+  server_stop(&server);
+  close(listener);
+}
+
 static void *read_a_batch(void *reader) {
   struct ArrowArray array;
   static arrowredis_error *error;
@@ -431,6 +501,7 @@ int main(int argc, char **argv) {
       {"a_cancelled_stream", a_cancelled_stream},
       {"cancelled_from_another_thread", cancelled_from_another_thread},
       {"timed_out", timed_out},
+      {"calls_end_with_their_timeout", calls_end_with_their_timeout},
       {"the_server_is_killed_during_get_next", the_server_is_killed_during_get_next},
       {"progress_of_a_context", progress_of_a_context},
   };

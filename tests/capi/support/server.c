@@ -80,6 +80,20 @@ void server_start(struct server *server, const char *const *settings) {
   fail(__FILE__, __LINE__, "redis-server does not start: is it installed (Debian package redis-server)?");
 }
 
+int silent_start(struct server *server) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(listener >= 0 && bind(listener, (struct sockaddr *)&address, size) == 0);
+  /* The kernel connects those who come; nobody takes them. */
+  CHECK(listen(listener, 1000) == 0);
+  CHECK(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+  server->pid = 0;
+  server->port = ntohs(address.sin_port);
+  snprintf(server->url, sizeof server->url, "redis://127.0.0.1:%d", server->port);
+  return listener;
+}
+
 void server_freeze(const struct server *server) { CHECK(kill(server->pid, SIGSTOP) == 0); }
 
 void server_thaw(const struct server *server) { CHECK(kill(server->pid, SIGCONT) == 0); }

@@ -22,6 +22,9 @@ void server_start(struct server *server, const char *const *settings);
 void server_freeze(const struct server *server);
 void server_thaw(const struct server *server);
 
+/* Listens like a server and never says a word. It has no process: `close` ends it. */
+int silent_start(struct server *server);
+
 /* Kills it. */
 void server_stop(struct server *server);
 

@@ -78,6 +78,11 @@ public final class RedisServer implements AutoCloseable {
         return "redis://127.0.0.1:" + port;
     }
 
+    /** Sends it a signal: {@code STOP}, {@code CONT}. */
+    public void signal(String name) {
+        Programs.run(List.of("kill", "-" + name, "" + process.pid()));
+    }
+
     /** What {@code redis-cli} prints. */
     public String cli(String... words) {
         List<String> command = new ArrayList<>(List.of("redis-cli", "-p", "" + port));
