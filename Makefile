@@ -89,5 +89,5 @@ chaos: setup ## the long form of the fault tests, whose lines fill docs/reliabil
 demo: build ## generate, split, read and verify a dataset, without any server
 	target/release/arrowredis demo
 
-bench-compare: install-prefix setup ## compare with clients written by hand, in interleaved runs
-	benches/compare
+bench-compare: install-prefix setup ## compare with clients written by hand, in interleaved runs: writes table and chart
+	benches/compare --markdown benches/README.md --chart docs/comparison.svg
