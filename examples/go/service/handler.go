@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -19,12 +20,23 @@ type handler struct {
 	store *arrowredis.Store
 }
 
-// newHandler serves /datasets/PREFIX/partitions/PARTITION?columns=A,B.
+// newHandler serves /datasets/PREFIX/partitions/PARTITION?columns=A,B, and /metrics for Prometheus.
 func newHandler(store *arrowredis.Store) http.Handler {
 	h := &handler{store}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /datasets/{prefix}/partitions/{partition}", h.partition)
+	mux.HandleFunc("GET /metrics", metrics)
 	return mux
+}
+
+func metrics(response http.ResponseWriter, _ *http.Request) {
+	text, err := arrowredis.MetricsText()
+	if err != nil {
+		fail(response, err)
+		return
+	}
+	response.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = io.WriteString(response, text)
 }
 
 func (h *handler) partition(response http.ResponseWriter, request *http.Request) {

@@ -122,6 +122,20 @@ func TestTwoColumnsOfAPartition(t *testing.T) {
 	}
 }
 
+func TestPrometheusFindsTheCounters(t *testing.T) {
+	server := serve(t, "unix://"+startRedis(t), 1)
+	response := get(t, server.URL+"/metrics", "text/plain")
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n# TYPE arrowredis_published_total counter\narrowredis_published_total ")
+	var published int
+	if _, err := fmt.Sscan(rest, &published); !found || err != nil || published < 1 {
+		t.Fatalf("%d datasets published, %v: %s", published, err, text)
+	}
+}
+
 func TestErrorsHaveAStatus(t *testing.T) {
 	server := serve(t, "memory://errors", 1)
 	for path, want := range map[string]string{

@@ -4,7 +4,7 @@
 //	curl '127.0.0.1:8080/datasets/demo:v1/partitions/3?columns=id64,float64_c'
 //	curl -H 'Accept: application/json' '127.0.0.1:8080/datasets/demo:v1/partitions/3?columns=id64,float64_c'
 //
-// A client that goes away ends the read behind it, down to the requests on their way to Redis.
+// Prometheus finds the library's counters under /metrics. A client that goes away ends the read behind it, down to the requests on their way to Redis.
 package main
 
 import (
