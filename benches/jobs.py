@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from programs import (
@@ -10,13 +11,19 @@ from programs import (
     ROWS,
     SEED,
     arrowredis,
+    bench_program,
     cpp_program,
     go_program,
     java_program,
     python_peer,
     s3_peer,
 )
+from servers import ROOT
 
+# What the 18th of 32 partitions holds, and what asks for it.
+LOW, HIGH = 17 * 200_000, 18 * 200_000
+WHERE = f"id64 >= {LOW} AND id64 < {HIGH}"
+TWO_COLUMNS = "id64,float64_c"
 READ = "read --redis-url {url} --prefix {prefix} --partitions"
 PEERS: dict[str, list[str]] = {
     "python, messages passed through": python_peer("split_passthrough.py"),
@@ -28,6 +35,12 @@ PEERS: dict[str, list[str]] = {
     ),
     "python, read": python_peer("read_redis.py"),
     "python, read 3 partitions": python_peer("read_redis.py", "--partitions", "0,3,6"),
+    "python asyncio, read 2 columns": python_peer(
+        "read_redis_asyncio.py", "--columns", TWO_COLUMNS
+    ),
+    "python, read 2 columns": python_peer("read_redis.py", "--columns", TWO_COLUMNS),
+    "python, read all and filter": python_peer("read_redis.py", "--id64", f"{LOW},{HIGH}"),
+    "python, decoding, to lz4": python_peer("split_decode.py", "--compression", "lz4"),
     "python, local": python_peer("read_local.py"),
     "go-redis and arrow-go": go_program("byhand"),
     "Jedis and arrow-java": java_program("ByHand"),
@@ -37,15 +50,13 @@ PEERS: dict[str, list[str]] = {
     "pyarrow, S3, 1 partition": s3_peer("read_s3.py", "--partitions", "3"),
     "pyarrow, S3, 1 partition, told where": s3_peer("read_s3.py", "--partitions", "3", "--told"),
     "boto3's transfer manager": s3_peer("upload_s3.py"),
-    "zstd level 1 alone": [
-        "cargo",
-        "bench",
-        "-q",
-        "--locked",
-        "--features",
-        "cli,mimalloc",
-        "--bench",
-        "zstd_bound",
+    "zstd level 1 alone": bench_program("zstd_bound"),
+    "the wire alone": python_peer("split_passthrough.py", "--one-message"),
+    "one pass over the bytes": bench_program("mapped_sum", "pass", "{file}"),
+    "reading both sides": [
+        sys.executable,
+        str(ROOT / "benches" / "read_twice.py"),
+        *("{arrowredis}", "{file}"),
     ],
 }
 
@@ -59,19 +70,37 @@ class Job:
     required: dict[str, float]
     codec: str = "zstd"
     stored: bool = False  # the dataset is in the store beforehand, and all read the same chunks
+    partitions: int = PARTITIONS  # of as many batches altogether
+    same_chunks: bool = True  # whether ours touches as many chunks as the peers
     s3_delay: float | None = None  # a job on S3, whose server adds so many seconds to every answer
     uploads: bool = False
     limit: str | None = None  # the partitions whose read has a limit that is measured as well
 
+    @property
+    def batches(self) -> int:
+        return PARTITIONS * BATCHES // self.partitions
 
-SPLIT = f"split --inp {{file}} --redis-url {{url}} --prefix {{prefix}} --batches {BATCHES}"
+
+SPLIT = "split --inp {file} --redis-url {url} --prefix {prefix} --batches {batches}"
 S3 = "--bucket {bucket} --key {key} --endpoint-url http://{endpoint}"
-SHAPE = f"--partitions {PARTITIONS} --batches {BATCHES} --rows {ROWS} --dict-strings --seed {SEED}"
+SHAPE = (
+    f"--partitions {{partitions}} --batches {{batches}} --rows {ROWS} --dict-strings --seed {SEED}"
+)
 
 
 def read_all(codec: str, peers: dict[str, float]) -> Job:
     return Job(
         f"read all, {codec}", arrowredis(READ + " all"), peers, codec, stored=True, limit="all"
+    )
+
+
+def read_two_columns(codec: str, required: float) -> Job:
+    return Job(
+        f"read 2 of 10 columns, {codec}",
+        arrowredis(f"{READ} all --columns {TWO_COLUMNS}"),
+        {"python asyncio, read 2 columns": required, "python, read 2 columns": required},
+        codec,
+        stored=True,
     )
 
 
@@ -91,27 +120,43 @@ JOBS: dict[str, Job] = {
     "gen-zstd": Job(
         "generate 6.4 M rows, zstd",
         arrowredis(f"gen {SHAPE} --out {{file}}.generated"),
-        {"zstd level 1 alone": 0.625},
+        {"zstd level 1 alone": 1 / 1.4},
     ),
     "split-zstd": Job(
         "split, zstd to zstd",
         arrowredis(SPLIT + " --compression zstd --overwrite"),
         {
-            "python asyncio, messages passed through": 1.3,
-            "python, messages passed through": 1.3,
-            "python, decoding": 6.0,
+            "python asyncio, messages passed through": 1.4,
+            "python, messages passed through": 1.4,
+            "python, decoding": 7.0,
+            "the wire alone": 0,
         },
     ),
-    "read-zstd": read_all("zstd", {"python asyncio, read": 2.1, "python, read": 2.1}),
-    "read-lz4": read_all("lz4", {"python asyncio, read": 2.3, "python, read": 2.3}),
+    "split-transcode": Job(
+        "split, zstd to lz4",
+        arrowredis(SPLIT + " --compression lz4 --overwrite"),
+        {"python, decoding, to lz4": 2.0},
+    ),
+    "read-zstd": read_all("zstd", {"python asyncio, read": 2.4, "python, read": 2.4}),
+    "read-lz4": read_all("lz4", {"python asyncio, read": 3.0, "python, read": 3.0}),
     "read-uncompressed": read_all(
-        "uncompressed", {"python asyncio, read": 4.0, "python, read": 4.0}
+        "uncompressed", {"python asyncio, read": 5.0, "python, read": 5.0}
     ),
     "read-3-of-8": Job(
         "read 3 of 8 partitions, zstd",
         arrowredis(READ + " 0,3,6"),
-        {"python asyncio, read 3 partitions": 1.3, "python, read 3 partitions": 1.3},
+        {"python asyncio, read 3 partitions": 1.4, "python, read 3 partitions": 1.4},
         stored=True,
+    ),
+    "read-columns-zstd": read_two_columns("zstd", 4.5),
+    "read-columns-uncompressed": read_two_columns("uncompressed", 8.0),
+    "read-where": Job(
+        "read 1 partition of 32 by a condition on id64, zstd",
+        [*arrowredis(READ + " all"), "--where", WHERE],
+        {"python, read all and filter": 15.0},
+        stored=True,
+        partitions=32,
+        same_chunks=False,
     ),
     **{
         f"{key}-read-{codec}": read_from(language, ours, codec, peer, required)
@@ -160,6 +205,18 @@ JOBS: dict[str, Job] = {
     "local-zstd": Job(
         "read a local file, zstd",
         arrowredis("local-read --inp {file} --partitions all"),
-        {"python, local": 1.2},
+        {"python, local": 1.3},
+    ),
+    "mapped-sum": Job(
+        "map a local file, uncompressed, and add it up",
+        bench_program("mapped_sum", "library", "{file}"),
+        {"one pass over the bytes": 1 / 1.2},
+        codec="uncompressed",
+    ),
+    "verify": Job(
+        "verify a file against itself, zstd",
+        arrowredis("verify --file1 {file} --file2 {file}"),
+        {"reading both sides": 1 / 1.3},
+        same_chunks=False,
     ),
 }

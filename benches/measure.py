@@ -40,18 +40,20 @@ class Bench:
 
     def values(self, job: Job, prefix: str) -> dict[str, str]:
         values = {"arrowredis": self.program, "url": self.url, "prefix": prefix}
-        values["file"] = self.dataset(job.codec)
+        values["partitions"] = str(job.partitions)
+        values |= {"file": self.dataset(job), "batches": str(job.batches)}
         if job.s3_delay is not None:
             key = "uploaded" if job.uploads else f"data-{job.codec}"
             values |= {"endpoint": self.s3[job.s3_delay], "bucket": BUCKET, "key": key}
         return values
 
-    def dataset(self, codec: str) -> str:
-        """The file of that codec, generated unless it is there."""
-        file = self.data / f"{codec}.arrow"
+    def dataset(self, job: Job) -> str:
+        """The job's file, generated unless it is there."""
+        file = self.data / f"{job.codec}-{job.partitions}.arrow"
         if not file.exists():
-            command = arrowredis(f"gen {SHAPE} --compression {codec} --out {{file}}")
-            run(command, arrowredis=self.program, file=str(file))
+            command = arrowredis(f"gen {SHAPE} --compression {job.codec} --out {{file}}")
+            shape = {"partitions": str(job.partitions), "batches": str(job.batches)}
+            run(command, arrowredis=self.program, file=str(file), **shape)
         return str(file)
 
     def store(self, job: Job, prefix: str) -> None:
@@ -64,7 +66,7 @@ class Bench:
         """The dataset's file on S3, uploaded unless it is there."""
         key = f"data-{job.codec}"
         if key not in self.stored:
-            values = {"arrowredis": self.program, "file": self.dataset(job.codec), "key": key}
+            values = {"arrowredis": self.program, "file": self.dataset(job), "key": key}
             values |= {"bucket": BUCKET, "endpoint": self.s3[0.0]}
             run(arrowredis(f"s3-upload --inp {{file}} {S3}"), **values)
             self.stored.add(key)
@@ -82,7 +84,7 @@ class Bench:
         """Interleaved rounds, after one that warms up."""
         commands = {"ours": job.ours} | {peer: PEERS[peer] for peer in job.required}
         if job.stored:
-            self.store(job, f"stored-{job.codec}")
+            self.store(job, f"stored-{job.codec}-{job.partitions}")
         if job.s3_delay is not None:
             self.put(job)
         limit = self.limit(job)
@@ -91,16 +93,22 @@ class Bench:
         for number in range(rounds + 1):
             # A file that takes the place of an old one costs what the kernel needs to forget the old one's pages, and
             # what was written before is written back at some time.
-            Path(f"{self.dataset(job.codec)}.generated").unlink(missing_ok=True)
+            Path(f"{self.dataset(job)}.generated").unlink(missing_ok=True)
             os.sync()
             names = list(commands)
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                prefix = f"stored-{job.codec}" if job.stored else f"written-{names.index(name)}"
+                prefix = (
+                    f"stored-{job.codec}-{job.partitions}"
+                    if job.stored
+                    else f"written-{names.index(name)}"
+                )
                 result = run(commands[name], **self.values(job, prefix))
-                moved[name] = (result["rows"], result["chunks"])
+                moved[name] = (result["rows"], result["chunks"] if job.same_chunks else 0)
                 if number:
-                    timings[name].seconds.append(result["total_seconds"])
+                    # A peer finds its partitions within that time; ours opens the dataset before.
+                    seconds = result["total_seconds"] + result.get("open_seconds", 0.0)
+                    timings[name].seconds.append(seconds)
             if number and isinstance(limit, S3Limit):
                 limit.measure(self.values(job, ""))
         if len(set(moved.values())) != 1:

@@ -1,7 +1,7 @@
 """The programs that are compared: how they are built, and their command lines.
 
 What a command line may name: {arrowredis} the program, {file} the dataset's file, {url} the server,
-{prefix} of the chunks, {endpoint} the server of S3, {bucket} and {key} the file there.
+{prefix} of the chunks, {batches} of a partition, {endpoint} the server of S3, {bucket} and {key} the file there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PEERS_FOLDER = ROOT / "benches" / "peers"
 PREFIX = ROOT / "target" / "prefix"
 GO_PROGRAMS = ROOT / "target" / "bench" / "go"
 CPP_PROGRAMS = ROOT / "target" / "bench" / "cpp"
-STORED = ["--redis-url", "{url}", "--prefix", "{prefix}", "--batches", str(BATCHES)]
+STORED = ["--redis-url", "{url}", "--prefix", "{prefix}", "--batches", "{batches}"]
 
 
 def arrowredis(flags: str) -> list[str]:
@@ -39,6 +39,12 @@ def python_peer(script: str, *flags: str) -> list[str]:
 
 def s3_peer(script: str, *flags: str) -> list[str]:
     return [*python_peer(script), "--endpoint", "{endpoint}", "--object", "{bucket}/{key}", *flags]
+
+
+def bench_program(name: str, *arguments: str) -> list[str]:
+    """One of the crate's own benchmarks."""
+    features = ["--locked", "--features", "cli,mimalloc"]
+    return ["cargo", "bench", "-q", *features, "--bench", name, "--", *arguments]
 
 
 def go_program(name: str) -> list[str]:

@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import redis.asyncio as redis
 import uvloop
-from common import Outcome, arguments, chosen, chunk_key, report
+from common import Outcome, arguments, chosen, chunk_key, included_fields, report
 
 
-def decode(payload: bytes) -> tuple[pa.RecordBatch, int]:
-    options = ipc.IpcReadOptions(use_threads=False)
+def decode(payload: bytes, columns: str | None) -> tuple[pa.RecordBatch, int]:
+    fields = included_fields(ipc.read_schema(pa.py_buffer(payload)), columns) if columns else None
+    options = ipc.IpcReadOptions(use_threads=False, included_fields=fields)
     with ipc.open_stream(pa.py_buffer(payload), options=options) as stream:
         return stream.read_next_batch(), len(payload)
 
@@ -45,7 +46,10 @@ def main() -> None:
         async def fetch(part: list[str]) -> list[tuple[pa.RecordBatch, int]]:
             async with turn:
                 payloads = await client.mget(part)
-            return await asyncio.gather(*(loop.run_in_executor(pool, decode, p) for p in payloads))
+            decoding = [
+                loop.run_in_executor(pool, decode, payload, options.columns) for payload in payloads
+            ]
+            return await asyncio.gather(*decoding)
 
         parts = [keys[i : i + options.pipeline] for i in range(0, len(keys), options.pipeline)]
         results = [one for part in await asyncio.gather(*map(fetch, parts)) for one in part]
