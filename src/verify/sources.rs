@@ -72,7 +72,8 @@ fn names(ids: Vec<u32>, known: &[(u32, Option<String>)]) -> Vec<String> {
     ids.into_iter().map(|id| values.get(&id).map_or_else(|| id.to_string(), |value| value.to_string())).collect()
 }
 
-/// An IPC file as a side: its rows in the order of the file, or partition by partition.
+/// An IPC file as a side: all rows in the order of the file; some of its partitions, or one after the other, in the
+/// order of partition and batch.
 #[derive(Debug)]
 pub struct VerifyFile {
     file: Arc<IpcFile>,
@@ -81,8 +82,8 @@ pub struct VerifyFile {
 }
 
 impl VerifyFile {
-    /// A file, of which `options` say the columns and how its partitions are told apart. The reads end with the
-    /// operation of `ctx`.
+    /// A file, of which `options` say the partitions, the columns and how partitions are told apart. The reads end with
+    /// the operation of `ctx`.
     pub fn new(file: Arc<IpcFile>, options: FileReadOptions, ctx: &Context) -> Self {
         VerifyFile { file, options, ctx: ctx.clone() }
     }
@@ -98,6 +99,9 @@ impl VerifySide for VerifyFile {
     }
 
     fn open(&self) -> Result<BatchReader> {
+        if matches!(self.options.partitions, Selection::Some(_)) {
+            return Ok(Box::new(read_file(&self.file, &self.options, &self.ctx.part())?));
+        }
         let in_order: Vec<FileBatch> = (0..self.file.batch_count())
             .map(|position| FileBatch { position, partition: 0, batch: position as u32, value: None })
             .collect();
@@ -105,7 +109,12 @@ impl VerifySide for VerifyFile {
     }
 
     fn partitions(&self, column: &str) -> Result<Vec<String>> {
-        let known = self.file.plan(&self.partition_by(column), &self.ctx)?.partitions()?;
+        let by = self.partition_by(column);
+        let plan = match &self.options.partitions {
+            Selection::All => self.file.plan(&by, &self.ctx)?,
+            some @ Selection::Some(_) => self.file.select(some, &by, &self.ctx)?,
+        };
+        let known = plan.partitions()?;
         Ok(names(known.iter().map(|(id, _)| *id).collect(), &known))
     }
 

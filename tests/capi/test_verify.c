@@ -54,6 +54,39 @@ static void the_same_data(void) {
   arrowredis_verify_side_free(right);
 }
 
+/* Partition 1 of a file is partition 1 of the dataset that was made from it, and not its partition 0. */
+static void some_partitions_of_a_file(void) {
+  const char *path = scratch_path("some.arrow");
+  arrowredis_options *generate = make_options(ARROWREDIS_OPTIONS_GENERATE, "partitions=3;batches=2;rows=20");
+  OK(arrowredis_generate_file(TEXT(path), generate, NULL, NULL, 0, &error));
+  arrowredis_store *store = open_store("memory://some");
+  publish(store, "d", "partitions=3;batches=2;rows=20", "");
+  arrowredis_dataset *dataset = open_dataset(store, "d");
+  for (int partition = 0; partition < 2; partition++) {
+    arrowredis_options *of_file = make_options(ARROWREDIS_OPTIONS_FILE_READ, "partitions=1");
+    arrowredis_options *of_dataset = make_options(ARROWREDIS_OPTIONS_READ, partition ? "partitions=1" : "partitions=0");
+    arrowredis_options *options = make_options(ARROWREDIS_OPTIONS_VERIFY, partition ? "by_partition=on" : "");
+    arrowredis_verify_side *left = NULL, *right = NULL;
+    arrowredis_verify_report *report = NULL;
+    OK(arrowredis_verify_file(TEXT(path), of_file, &left, &error));
+    OK(arrowredis_verify_dataset(dataset, of_dataset, &right, &error));
+    OK(arrowredis_verify(left, right, options, NULL, &report, &error));
+    CHECK_INT(arrowredis_verify_report_identical(report), partition);
+    arrowredis_metrics metrics;
+    OK(arrowredis_verify_report_metrics(report, &metrics, sizeof metrics, &error));
+    CHECK_INT(metrics.rows, 40);
+    arrowredis_verify_report_free(report);
+    arrowredis_verify_side_free(left);
+    arrowredis_verify_side_free(right);
+    arrowredis_options_free(of_file);
+    arrowredis_options_free(of_dataset);
+    arrowredis_options_free(options);
+  }
+  arrowredis_options_free(generate);
+  arrowredis_dataset_free(dataset);
+  arrowredis_store_free(store);
+}
+
 static void each_column_that_differs(void) {
   arrowredis_verify_side *left = side_of_stream("left", 2, 20, 0), *right = side_of_stream("right", 2, 20, 5);
   arrowredis_options *options = make_options(ARROWREDIS_OPTIONS_VERIFY, "by_partition=on");
@@ -155,6 +188,7 @@ static void records_in_a_queue(void) {
 int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"the_same_data", the_same_data},
+      {"some_partitions_of_a_file", some_partitions_of_a_file},
       {"each_column_that_differs", each_column_that_differs},
       {"records_for_a_callback", records_for_a_callback},
       {"records_in_a_queue", records_in_a_queue},
