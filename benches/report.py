@@ -19,10 +19,10 @@ def verdict(result: Result, peer: str) -> str:
         return ""
     median = result.peers[peer].median
     if median / result.ours.median >= required:
-        return f"{required}x"
+        return f"{required:.3g}x"
     if result.limit and median / result.limit.seconds < required:
-        return f"{required}x (out of reach: {median / result.limit.seconds:.2f}x at the limit)"
-    return f"{required}x (missed)"
+        return f"{required:.3g}x (out of reach: {median / result.limit.seconds:.2f}x at the limit)"
+    return f"{required:.3g}x (missed)"
 
 
 def table_rows(result: Result) -> Iterator[str]:
