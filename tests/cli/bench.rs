@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+#[cfg(feature = "s3")]
 use crate::common::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use crate::common::servers::{RedisServer, ServerConfig, free_port};
 use crate::program::Program;
@@ -53,6 +54,7 @@ fn every_stage_is_measured_on_redis_with_its_limits() {
     assert!(!keyspace.contains("db1:"), "the datasets are removed: {keyspace}");
 }
 
+#[cfg(feature = "s3")]
 #[test]
 fn the_file_is_measured_on_s3_too() {
     let (program, server) = (Program::new(), S3Server::start());

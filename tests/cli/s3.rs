@@ -195,9 +195,11 @@ fn an_interrupted_upload_leaves_no_parts() {
         assert!(Instant::now() < deadline, "no part was stored");
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert_eq!(server.unfinished_uploads(), "['d.arrow']\n");
     signal(&child);
     let run = Run::of(child.wait_with_output().unwrap());
     assert_eq!((run.status, run.stderr.as_str()), (130, "error: interrupted\n"));
+    assert_eq!(server.unfinished_uploads(), "[]\n");
     assert_eq!(server.orphans(), Vec::<PathBuf>::new());
     assert!(!server.object("d.arrow").exists());
 }

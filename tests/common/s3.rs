@@ -9,6 +9,7 @@ use arrowredis::options::{Bytes, Secret};
 use arrowredis::store::S3Options;
 use tempfile::TempDir;
 
+use super::python::python;
 use super::servers::free_port;
 
 pub const ACCESS_KEY: &str = "TESTACCESSKEY";
@@ -58,6 +59,16 @@ impl S3Server {
     /// Where it keeps an object.
     pub fn object(&self, key: &str) -> PathBuf {
         self.dir.path().join("data").join(BUCKET).join(key)
+    }
+
+    /// Uploads that were neither completed nor aborted, by the server's own word to another client.
+    pub fn unfinished_uploads(&self) -> String {
+        const LIST: &str = "import sys, boto3\n\
+            s3 = boto3.client('s3', endpoint_url=sys.argv[1], aws_access_key_id=sys.argv[2], \
+            aws_secret_access_key=sys.argv[3], region_name='us-east-1')\n\
+            print([upload['Key'] for upload in s3.list_multipart_uploads(Bucket=sys.argv[4]).get('Uploads', [])])";
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        python(LIST, &[&endpoint, ACCESS_KEY, SECRET_KEY, BUCKET])
     }
 
     /// The parts of uploads that were neither completed nor aborted.

@@ -52,4 +52,21 @@ mod without {
     pub(crate) async fn upload(_: &Path, url: &S3Url, _: &Context) -> Result<u64> {
         Err(unsupported(url))
     }
+
+    #[cfg(test)]
+    mod tests {
+        use crate::{Context, ErrorKind, FileOptions, IpcFile, store::S3Options};
+
+        #[test]
+        fn what_is_missing_is_named() {
+            let (ctx, url) = (Context::new(), "s3://bucket/key");
+            let opened = IpcFile::open_at(url, &FileOptions::default(), &ctx).map(|_| ());
+            let uploaded = crate::upload_file(std::path::Path::new("x"), url, &S3Options::default(), &ctx).map(|_| ());
+            let deleted = crate::delete_uploaded(url, &S3Options::default(), &ctx);
+            for error in [opened, uploaded, deleted].map(Result::unwrap_err) {
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+                assert!(error.message().contains("Cargo feature 's3'"), "{error}");
+            }
+        }
+    }
 }
