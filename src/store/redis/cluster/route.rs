@@ -17,7 +17,9 @@ use crate::error::{Error, Result};
 use crate::telemetry::{Counter, count};
 
 /// A request that has had no answer for so long makes us look whether its node is still the master.
-pub(super) const SUSPICIOUS: Duration = Duration::from_secs(1);
+const SUSPICIOUS: Duration = Duration::from_secs(1);
+/// How often it is looked at from then on.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Redirects in a row that are followed at once; after those there are pauses, for the nodes to come to an agreement.
 const FAST_REDIRECTS: u32 = 4;
 const REDIRECT_PAUSE: Duration = Duration::from_millis(50);
@@ -316,7 +318,7 @@ impl Cluster {
     /// Waits until it turns out that another node has taken a master's place. Nobody looks before there is a reason.
     async fn replaced(&self, node: &Node) {
         tokio::time::sleep(SUSPICIOUS).await;
-        self.topology.displaced(node, SUSPICIOUS).await;
+        self.topology.displaced(node, LOOK_AGAIN).await;
         count(Counter::Failovers, 1);
         tracing::info!(address = %node, "another node has taken the place of a master that does not answer");
     }
