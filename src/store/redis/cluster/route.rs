@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::telemetry::{Counter, count};
 
 /// A request that has had no answer for so long makes us look whether its node is still the master.
-const SUSPICIOUS: Duration = Duration::from_secs(1);
+const SUSPICIOUS: Duration = Duration::from_millis(500);
 /// How often it is looked at from then on.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Redirects in a row that are followed at once; after those there are pauses, for the nodes to come to an agreement.
