@@ -116,6 +116,20 @@ def read_from(language: str, ours: list[str], codec: str, peer: str, required: f
     )
 
 
+# The second is for the record: it is told what the others have to find out.
+ONE_OF_8 = {"pyarrow, S3, 1 partition": 0.0, "pyarrow, S3, 1 partition, told where": 0.0}
+
+
+def read_from_s3(what: str, partitions: str, delay: float, required: dict[str, float]) -> Job:
+    return Job(
+        f"read {what} from S3, zstd" + (f", {1000 * delay:.0f} ms away" if delay else ""),
+        arrowredis(f"s3-read {S3} --partitions {partitions}"),
+        required,
+        s3_delay=delay,
+        limit=partitions,
+    )
+
+
 JOBS: dict[str, Job] = {
     "gen-zstd": Job(
         "generate 6.4 M rows, zstd",
@@ -167,33 +181,13 @@ JOBS: dict[str, Job] = {
         )
         for codec, required in (("zstd", 1.3), ("uncompressed", 1.5))
     },
-    "s3-read": Job(
-        "read all from S3, zstd",
-        arrowredis(f"s3-read {S3} --partitions all"),
-        {"pyarrow, S3": 1.5},
-        s3_delay=0.0,
-        limit="all",
+    "s3-read": read_from_s3("all", "all", 0.0, {"pyarrow, S3": 1.5}),
+    "s3-read-1-of-8": read_from_s3(
+        "1 of 8 partitions", "3", 0.0, ONE_OF_8 | {"pyarrow, S3, 1 partition": 4.0}
     ),
-    "s3-read-1-of-8": Job(
-        "read 1 of 8 partitions from S3, zstd",
-        arrowredis(f"s3-read {S3} --partitions 3"),
-        {"pyarrow, S3, 1 partition": 4.0, "pyarrow, S3, 1 partition, told where": 0},
-        s3_delay=0.0,
-        limit="3",
-    ),
-    "s3-read-far": Job(
-        "read all from S3, zstd, 20 ms away",
-        arrowredis(f"s3-read {S3} --partitions all"),
-        {"pyarrow, S3": 3.0},
-        s3_delay=0.02,
-        limit="all",
-    ),
-    "s3-read-1-of-8-far": Job(
-        "read 1 of 8 partitions from S3, zstd, 20 ms away",
-        arrowredis(f"s3-read {S3} --partitions 3"),
-        {"pyarrow, S3, 1 partition": 6.0, "pyarrow, S3, 1 partition, told where": 0},
-        s3_delay=0.02,
-        limit="3",
+    "s3-read-far": read_from_s3("all", "all", 0.02, {"pyarrow, S3": 3.0}),
+    "s3-read-1-of-8-far": read_from_s3(
+        "1 of 8 partitions", "3", 0.02, ONE_OF_8 | {"pyarrow, S3, 1 partition": 6.0}
     ),
     "s3-upload": Job(
         "upload 242 MB to S3",
