@@ -3,66 +3,88 @@
 //! Fresh memory costs a page fault for every 4 KiB, as much as the copy into it, and zeroing it once more.
 //! Payloads and decoded bodies therefore live in blocks that go back to a pool when the last array that uses
 //! them is dropped. A block is zeroed memory when fresh and always initialised, starts at a multiple of 64, and
-//! its bytes become an Arrow [`Buffer`] without a copy. Large blocks are mappings of their own; smaller ones come
-//! from the allocator, as the system limits the number of mappings.
+//! its bytes become an Arrow [`Buffer`] without a copy.
+//!
+//! Blocks are cut from mappings that start where a huge page can, so that where the system has these, fresh memory
+//! costs a fault for every 2 MiB. Large blocks have a mapping of their own; smaller ones share one, as the system limits
+//! their number. A mapping ends with the last of its blocks.
 
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::buffer::{Buffer, MutableBuffer};
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapRaw};
 
 use crate::error::{Error, Result};
 
 /// Below this size the allocator's own reuse is good enough.
 const POOLED_FROM: usize = 64 << 10;
-/// From this size on a block is a mapping of its own.
-const MAPPED_FROM: usize = 1 << 20;
+/// Capacities below [`LARGE_FROM`] are multiples of this, so that blocks for chunks of similar size can serve each other.
+const SMALL_STEP: usize = 32 << 10;
+/// From this size on a block has a mapping of its own.
+const LARGE_FROM: usize = HUGE_PAGE;
+const LARGE_STEP: usize = 256 << 10;
+/// What smaller blocks are cut from.
+const SHARED_BYTES: usize = 2 * HUGE_PAGE;
+const HUGE_PAGE: usize = 2 << 20;
 /// Where [`watched`], the allocator serves what is below this size.
 const WATCHED_BELOW: usize = 1 << 32;
 /// What the pool keeps for later at the most, in bytes.
 const RETAINED: usize = 64 << 20;
-/// Capacities are multiples of this, so that blocks for chunks of similar size can serve each other.
-const MAPPED_STEP: usize = 256 << 10;
-const HEAP_STEP: usize = 32 << 10;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0, shared: None });
 
+#[derive(Default)]
 struct Pool {
     free: Vec<Block>,
     bytes: usize,
+    /// What of the newest shared mapping no block has had yet.
+    shared: Option<Block>,
 }
 
-/// Initialised bytes.
-enum Block {
-    Mapped(MmapMut),
-    Heap(MutableBuffer),
+/// Initialised bytes of a mapping; no other block has any of them.
+struct Block {
+    start: NonNull<u8>,
+    len: usize,
+    mapping: Arc<MmapRaw>,
 }
+
+// SAFETY: the bytes are this block's alone, wherever it goes, and the mapping lives as long as it does.
+unsafe impl Send for Block {}
+// SAFETY: a shared reference gives no access to the bytes.
+unsafe impl Sync for Block {}
 
 impl Block {
-    fn new(capacity: usize) -> Option<Block> {
-        if capacity < MAPPED_FROM {
-            return Some(Block::Heap(MutableBuffer::from_len_zeroed(capacity)));
-        }
-        let block = MmapMut::map_anon(capacity).ok()?;
-        // Fewer, larger page faults where the system offers them; no loss where it does not.
+    /// A mapping of its own, of at least so many bytes.
+    fn map(bytes: usize) -> Option<Block> {
+        // The system need not heed alignment; what lies before and behind is never touched.
+        let mapping = MmapMut::map_anon(bytes.checked_next_multiple_of(HUGE_PAGE)?.checked_add(HUGE_PAGE)?).ok()?;
+        // No loss where there are no huge pages.
         #[cfg(target_os = "linux")]
-        let _ = block.advise(memmap2::Advice::HugePage);
-        Some(Block::Mapped(block))
+        let _ = mapping.advise(memmap2::Advice::HugePage);
+        let mapping = Arc::new(MmapRaw::from(mapping));
+        let skipped = mapping.as_mut_ptr().align_offset(HUGE_PAGE);
+        if skipped > HUGE_PAGE {
+            return None;
+        }
+        // SAFETY: the mapping is that much longer than the block.
+        let start = NonNull::new(unsafe { mapping.as_mut_ptr().add(skipped) })?;
+        Some(Block { start, len: bytes, mapping })
     }
 
-    fn len(&self) -> usize {
-        match self {
-            Block::Mapped(block) => block.len(),
-            Block::Heap(block) => block.len(),
-        }
+    /// Cuts off the first `bytes`, if there are as many.
+    fn cut(&mut self, bytes: usize) -> Option<Block> {
+        let len = self.len.checked_sub(bytes)?;
+        let cut = Block { start: self.start, len: bytes, mapping: self.mapping.clone() };
+        // SAFETY: the block has at least so many bytes.
+        self.start = unsafe { self.start.add(bytes) };
+        self.len = len;
+        Some(cut)
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
-        match self {
-            Block::Mapped(block) => block,
-            Block::Heap(block) => block.as_slice_mut(),
-        }
+        // SAFETY: so many bytes of the mapping, which lives, are initialised and belong to this block alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 
@@ -71,21 +93,38 @@ impl Pool {
         POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The smallest free block that fits, unless it is more than twice too large.
+    /// A block of so many bytes or more: one that has served before, if possible.
     fn take(&mut self, capacity: usize) -> Option<Block> {
-        let fits = |block: &Block| block.len() >= capacity && block.len() / 2 <= capacity;
-        let (index, _) = self.free.iter().enumerate().filter(|(_, b)| fits(b)).min_by_key(|(_, b)| b.len())?;
+        if let Some(block) = self.recycle(capacity) {
+            return Some(block);
+        }
+        if capacity >= LARGE_FROM {
+            return Block::map(capacity);
+        }
+        if let Some(block) = self.shared.as_mut().and_then(|shared| shared.cut(capacity)) {
+            return Some(block);
+        }
+        let mut shared = Block::map(SHARED_BYTES)?;
+        let block = shared.cut(capacity);
+        self.shared = Some(shared);
+        block
+    }
+
+    /// The smallest free block that fits, unless it is more than twice too large.
+    fn recycle(&mut self, capacity: usize) -> Option<Block> {
+        let fits = |block: &Block| block.len >= capacity && block.len / 2 <= capacity;
+        let (index, _) = self.free.iter().enumerate().filter(|(_, b)| fits(b)).min_by_key(|(_, b)| b.len)?;
         let block = self.free.swap_remove(index);
-        self.bytes -= block.len();
+        self.bytes -= block.len;
         Some(block)
     }
 
     /// Keeps a block, or hands it back to be freed outside the lock.
     fn put(&mut self, block: Block) -> Option<Block> {
-        if self.bytes + block.len() > RETAINED {
+        if self.bytes + block.len > RETAINED {
             return Some(block);
         }
-        self.bytes += block.len();
+        self.bytes += block.len;
         self.free.push(block);
         None
     }
@@ -130,10 +169,9 @@ impl Memory {
         if len < POOLED_FROM || (len < WATCHED_BELOW && watched()) {
             return Ok(Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len });
         }
-        let step = if len < MAPPED_FROM { HEAP_STEP } else { MAPPED_STEP };
+        let step = if len < LARGE_FROM { SMALL_STEP } else { LARGE_STEP };
         let capacity = len.checked_next_multiple_of(step).ok_or_else(|| out_of_memory(len))?;
-        let recycled = Pool::lock().take(capacity);
-        let block = recycled.or_else(|| Block::new(capacity)).ok_or_else(|| out_of_memory(len))?;
+        let block = Pool::lock().take(capacity).ok_or_else(|| out_of_memory(len))?;
         Ok(Memory { storage: Storage::Pooled(Pooled(Some(block))), len })
     }
 
@@ -151,11 +189,9 @@ impl Memory {
         let len = self.len;
         match self.storage {
             Storage::Small(buffer) => Buffer::from(buffer).slice_with_length(0, len),
-            Storage::Pooled(mut pooled) => {
-                let Some(block) = pooled.0.as_mut() else { return Buffer::from(Vec::<u8>::new()) };
-                let Some(start) = NonNull::new(block.as_mut_slice().as_mut_ptr()) else {
-                    return Buffer::from(Vec::<u8>::new());
-                };
+            Storage::Pooled(pooled) => {
+                let Some(block) = &pooled.0 else { return Buffer::from(Vec::<u8>::new()) };
+                let start = block.start;
                 // SAFETY: `start` is valid for `len` initialised bytes for as long as the block lives, the
                 // block lives in the `Arc` that the buffer holds, moving it does not move its bytes, and
                 // nothing writes to them until the last buffer is gone and the block is back in the pool.
@@ -175,7 +211,7 @@ mod tests {
 
     #[test]
     fn bytes_survive_freezing_and_are_aligned() {
-        for len in [0, 1, 4096, POOLED_FROM - 1, POOLED_FROM, MAPPED_FROM - 1, MAPPED_FROM, MAPPED_FROM + 12345] {
+        for len in [0, 1, 4096, POOLED_FROM - 1, POOLED_FROM, LARGE_FROM - 1, LARGE_FROM, LARGE_FROM + 12345] {
             let mut memory = Memory::new(len).unwrap();
             for (i, byte) in memory.as_mut_slice().iter_mut().enumerate() {
                 *byte = i as u8;
@@ -202,7 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_one_mapping_do_not_overlap() {
+        let mut pool = Pool::default();
+        let sizes = [100, 1500, 1900, 2000, 64, 500, 3000];
+        let mut blocks: Vec<Block> = sizes.iter().map(|kib| pool.take(kib << 10).unwrap()).collect();
+        for (i, block) in blocks.iter_mut().enumerate() {
+            assert!(block.as_mut_slice().iter().all(|byte| *byte == 0), "fresh memory is zeroed");
+            block.as_mut_slice().fill(i as u8 + 1);
+        }
+        for (i, (block, kib)) in blocks.iter_mut().zip(sizes).enumerate() {
+            assert!(block.as_mut_slice().len() >= kib << 10);
+            assert!(block.as_mut_slice().iter().all(|byte| *byte == i as u8 + 1));
+        }
+        assert!(Arc::ptr_eq(&blocks[0].mapping, &blocks[2].mapping));
+        assert!(blocks.into_iter().all(|block| pool.put(block).is_none()));
+        assert_eq!(pool.take(1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(3), "the smallest that fits");
+    }
+
+    #[test]
     fn an_absurd_size_is_an_error() {
-        assert_eq!(Memory::new(usize::MAX - 5).err().map(|e| e.kind()), Some(crate::ErrorKind::ResourceExhausted));
+        for len in [usize::MAX - 5, usize::MAX / 2, 1 << 60] {
+            assert_eq!(Memory::new(len).err().map(|e| e.kind()), Some(crate::ErrorKind::ResourceExhausted));
+        }
     }
 }

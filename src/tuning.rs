@@ -1,27 +1,67 @@
 //! Defaults as pure functions of what is known: measured, and easy to test.
 
-#[cfg(feature = "s3")]
 use std::time::Duration;
 
-/// About so many bytes are asked for by one request: enough to hide the round trip, little enough that the
-/// server does not buffer much and the decoder is fed early.
-pub(crate) const REQUEST_BYTES: u64 = 4 << 20;
 /// Keys of one request at the most, unless told.
 const KEYS_PER_REQUEST: usize = 64;
-/// Bytes of one read in flight, unless told: several requests and their decoded batches. More would only be
-/// fresh memory, whose page faults cost more than the longer look-ahead gains.
-pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 /// Connections to one server, unless told.
 pub(crate) const CONNECTIONS: usize = 8;
+/// About so many bytes are asked for by one request where the server is near: enough to hide the round trip, little
+/// enough that the server does not buffer much and the decoder is fed early.
+const REQUEST_BYTES: u64 = 512 << 10;
+/// The same where it is far.
+const MAX_REQUEST_BYTES: u64 = 4 << 20;
+/// Chunks that wait to be written go out together up to about so many bytes.
+pub(crate) const WRITE_BYTES: u64 = 1 << 20;
+/// What a fast network carries in a millisecond.
+const BYTES_PER_MILLISECOND: u64 = 4 << 20;
+/// Requests, received or decoded, that one read has ahead of its consumer. With fewer, each waits for the others
+/// where cores are busy; with more, memory is fresh that could be reused, and a page fault costs as much as a copy.
+const LOOK_AHEAD_REQUESTS: u64 = 16;
+/// While a value of this size is received, there is time to ask for the next one.
+const LARGE_VALUE_BYTES: u64 = 3 << 20;
+const MIN_LOOK_AHEAD_BYTES: u64 = 8 << 20;
+/// Bytes of one read in flight, unless told; less where little suffices.
+pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 
-/// Bytes of one read in flight, unless told, where answers take this long to come: what a fast network carries
-/// meanwhile. At the least
-/// [`LOOK_AHEAD_BYTES`], and no more than leaves room for another operation in the process's budget.
+/// How the values of a store are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// In flight at once.
+    pub(crate) concurrency: usize,
+    /// Bytes of each, if the values are not larger.
+    pub(crate) bytes: u64,
+}
+
+/// A request being received for every core that decodes, and one more, unless values are large, so that the server
+/// never waits for us; more would only make a near server buffer more. A far one has as much under way as a fast network
+/// carries until the first answer comes.
+pub(crate) fn requests(cores: usize, latency: Duration, value_bytes: u64) -> Requests {
+    let carried = carried(latency);
+    let spare = usize::from(value_bytes < LARGE_VALUE_BYTES);
+    let fewest = (cores + spare).clamp(2, CONNECTIONS);
+    let concurrency = usize::try_from(carried / (MAX_REQUEST_BYTES / 2)).unwrap_or(CONNECTIONS);
+    let concurrency = concurrency.clamp(fewest, CONNECTIONS);
+    Requests { concurrency, bytes: (carried / concurrency as u64).clamp(REQUEST_BYTES, MAX_REQUEST_BYTES) }
+}
+
+/// Bytes of one read in flight, unless told, where values of up to so many bytes are asked for.
+pub(crate) fn look_ahead(requests: Requests, value_bytes: u64) -> u64 {
+    let each = requests.bytes.max(value_bytes);
+    let at_once = (requests.concurrency as u64 + 1).saturating_mul(each);
+    each.saturating_mul(LOOK_AHEAD_REQUESTS).clamp(MIN_LOOK_AHEAD_BYTES, LOOK_AHEAD_BYTES).max(at_once)
+}
+
+/// The same for a file, whose answers take this long to come. At the least [`LOOK_AHEAD_BYTES`], and no more than leaves
+/// room for another operation in the process's budget.
 #[cfg(feature = "s3")]
-pub(crate) fn look_ahead(latency: Duration) -> u64 {
-    const BYTES_PER_MILLISECOND: u128 = 4 << 20;
-    let carried = latency.as_millis().saturating_mul(BYTES_PER_MILLISECOND);
-    u64::try_from(carried).unwrap_or(u64::MAX).clamp(LOOK_AHEAD_BYTES, 3 * LOOK_AHEAD_BYTES)
+pub(crate) fn file_look_ahead(latency: Duration) -> u64 {
+    carried(latency).clamp(LOOK_AHEAD_BYTES, 3 * LOOK_AHEAD_BYTES)
+}
+
+/// What a fast network carries in this time.
+fn carried(latency: Duration) -> u64 {
+    u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).saturating_mul(BYTES_PER_MILLISECOND / 1024) / 1000 * 1024
 }
 
 /// What one more ranged read costs, in bytes that could be read instead: the server, the way there and we have some
@@ -52,27 +92,44 @@ pub(crate) fn keys_per_request(asked: usize) -> usize {
     if asked == 0 { KEYS_PER_REQUEST } else { asked }
 }
 
-/// Requests in flight: one being received for every core that decodes, and one more so that the server never
-/// waits for us; more would only make the server buffer more.
-pub(crate) fn requests_in_flight(asked: usize, cores: usize) -> usize {
-    if asked == 0 { (cores + 1).min(CONNECTIONS) } else { asked }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NEAR: Duration = Duration::from_micros(60);
+
     #[test]
-    fn defaults_follow_the_cores() {
-        assert_eq!([1, 2, 8, 64].map(|cores| requests_in_flight(0, cores)), [2, 3, 8, 8]);
-        assert_eq!(requests_in_flight(256, 2), 256);
+    fn requests_follow_the_cores() {
+        let at_once = |value_bytes| [1, 2, 4, 8, 64].map(|cores| requests(cores, NEAR, value_bytes).concurrency);
+        assert_eq!((at_once(1 << 20), at_once(4 << 20)), ([2, 3, 5, 8, 8], [2, 2, 4, 8, 8]));
+        assert_eq!(requests(2, NEAR, 0).bytes, REQUEST_BYTES);
         assert_eq!((keys_per_request(0), keys_per_request(5)), (64, 5));
+    }
+
+    #[test]
+    fn the_farther_the_server_the_more_is_in_flight() {
+        let at = |milliseconds| requests(2, Duration::from_millis(milliseconds), 0);
+        let kib = |Requests { concurrency, bytes }| (concurrency, bytes >> 10);
+        assert_eq!(
+            [0, 1, 2, 4, 8, 1_000_000].map(|ms| kib(at(ms))),
+            [(3, 512), (3, 1365), (4, 2048), (8, 2048), (8, 4096), (8, 4096)]
+        );
+        assert_eq!(requests(2, Duration::MAX, 0), at(8));
+    }
+
+    #[test]
+    fn the_look_ahead_follows_the_values() {
+        let mib = |value_bytes| look_ahead(requests(2, NEAR, value_bytes), value_bytes) >> 20;
+        assert_eq!([0, 100 << 10, 1 << 20, 3 << 20, 100 << 20].map(mib), [8, 8, 16, 32, 300]);
+        let far = requests(2, Duration::from_millis(20), 0);
+        assert_eq!(look_ahead(far, 0) >> 20, 36);
+        assert_eq!(look_ahead(far, u64::MAX), u64::MAX);
     }
 
     #[cfg(feature = "s3")]
     #[test]
-    fn the_farther_the_server_the_more_is_in_flight() {
-        let mib = |milliseconds| look_ahead(Duration::from_millis(milliseconds)) >> 20;
+    fn a_far_file_is_read_further_ahead() {
+        let mib = |milliseconds| file_look_ahead(Duration::from_millis(milliseconds)) >> 20;
         assert_eq!([0, 1, 8, 16, 20, 1_000_000].map(mib), [32, 32, 32, 64, 80, 96]);
     }
 

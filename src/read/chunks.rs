@@ -74,18 +74,23 @@ impl ChunkFetch {
         process: impl Fn(&ChunkFetch, usize, Option<ChunkBytes>) -> Result<(T, u64)> + Send + Sync + 'static,
     ) -> Result<Pipeline<T>> {
         let max_items = tuning::keys_per_request(options.pipeline);
-        let concurrency = tuning::requests_in_flight(options.concurrency, available_cores());
-        let (ctx, count) = (self.ctx.clone(), self.len());
+        let largest = (0..self.len()).map(|item| self.wanted_bytes(item)).max().unwrap_or(0);
+        let mut requests = tuning::requests(available_cores(), self.store().latency(), largest);
+        if options.concurrency > 0 {
+            requests.concurrency = options.concurrency;
+        }
+        let ctx = self.ctx.clone().with_default_inflight_bytes(tuning::look_ahead(requests, largest));
+        let count = self.len();
         let fetch = Arc::new(self);
         let groups = match fetch.ranged {
-            Some(_) => ranged::stream(fetch.clone(), max_items, &ctx),
+            Some(_) => ranged::stream(fetch.clone(), max_items, requests.bytes, &ctx),
             None => {
                 let sizes: Vec<u64> = fetch.plan.iter().map(|chunk| chunk.payload_bytes).collect();
                 Progress::add(&ctx.progress().payload_bytes_expected, sizes.iter().sum());
-                all(groups(&sizes, max_items, tuning::REQUEST_BYTES, |a, b| fetch.same_partition(a, b)))
+                all(groups(&sizes, max_items, requests.bytes, |a, b| fetch.same_partition(a, b)))
             }
         };
-        Pipeline::start(Arc::new(ChunkWork { fetch, process }), groups, count, concurrency, &ctx)
+        Pipeline::start(Arc::new(ChunkWork { fetch, process }), groups, count, requests.concurrency, &ctx)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -102,6 +107,12 @@ impl ChunkFetch {
 
     pub(super) fn payload_bytes(&self, item: usize) -> u64 {
         self.plan[item].payload_bytes
+    }
+
+    /// About how much of a chunk is fetched, if any of it is.
+    fn wanted_bytes(&self, item: usize) -> u64 {
+        let share = self.ranged.as_ref().map_or(1.0, Ranged::wanted_share);
+        (self.payload_bytes(item) as f64 * share) as u64
     }
 
     /// Where the parts of a chunk lie, from the manifest.

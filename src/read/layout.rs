@@ -109,6 +109,11 @@ impl Columns {
         Columns { schema, schema_frame, wanted, dictionaries, filter, shares, head_bytes, read_cost_bytes }
     }
 
+    /// About what part of a chunk is wanted.
+    pub(super) fn wanted_share(&self) -> f64 {
+        self.shares.0
+    }
+
     /// The same where one more read costs as much as so many bytes.
     pub(super) fn with_read_cost(self, read_cost_bytes: u64) -> Self {
         Columns { read_cost_bytes, ..self }

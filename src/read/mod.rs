@@ -232,7 +232,7 @@ impl ReadPlan {
     pub(crate) fn new(dataset: &Dataset, options: &ReadOptions, ctx: &Context) -> Result<Self> {
         let ctx = match options.max_inflight_bytes {
             Some(bytes) => ctx.clone().with_max_inflight_bytes(bytes.0),
-            None => ctx.clone().with_default_inflight_bytes(tuning::LOOK_AHEAD_BYTES),
+            None => ctx.clone(),
         };
         let (asked, selection, batches, context) =
             (dataset.clone(), options.partitions.clone(), options.batches, ctx.clone());

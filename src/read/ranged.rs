@@ -77,6 +77,11 @@ impl Ranged {
         })
     }
 
+    /// Of each chunk, by the number of columns.
+    pub(super) fn wanted_share(&self) -> f64 {
+        self.columns.wanted_share()
+    }
+
     /// By what was found so far.
     fn match_probability(&self) -> f64 {
         tuning::match_probability(self.evaluated.load(Relaxed), self.matched.load(Relaxed))
@@ -105,8 +110,8 @@ impl Ranged {
 }
 
 /// The groups of a read, formed as the heads come in.
-pub(super) fn stream(fetching: Arc<ChunkFetch>, max_items: usize, ctx: &Context) -> Groups {
-    let windows = Windows { fetching, max_items, ctx: ctx.clone(), start: 0, ahead: JoinSet::new() };
+pub(super) fn stream(fetching: Arc<ChunkFetch>, max_items: usize, max_bytes: u64, ctx: &Context) -> Groups {
+    let windows = Windows { fetching, max_items, max_bytes, ctx: ctx.clone(), start: 0, ahead: JoinSet::new() };
     let windows = stream::try_unfold(windows, |mut windows| async move {
         let next = windows.next().await?;
         Ok::<_, Error>(next.map(|groups| (stream::iter(groups).map(Ok), windows)))
@@ -116,7 +121,9 @@ pub(super) fn stream(fetching: Arc<ChunkFetch>, max_items: usize, ctx: &Context)
 
 struct Windows {
     fetching: Arc<ChunkFetch>,
+    /// Of a group.
     max_items: usize,
+    max_bytes: u64,
     ctx: Context,
     /// The first chunk that no window has yet.
     start: usize,
@@ -150,12 +157,12 @@ impl Windows {
             self.start += 1;
         }
         if self.start > first {
-            let (fetching, ctx, items, max_items) =
-                (self.fetching.clone(), self.ctx.clone(), first..self.start, self.max_items);
+            let (fetching, ctx, items) = (self.fetching.clone(), self.ctx.clone(), first..self.start);
+            let (max_items, max_bytes) = (self.max_items, self.max_bytes);
             self.ahead.spawn(async move {
                 let _busy = ctx.progress().fetch.start();
                 fetch_heads(&fetching, heads, &ctx).await?;
-                Ok(form_groups(&fetching, items, max_items))
+                Ok(form_groups(&fetching, items, max_items, max_bytes))
             });
         }
     }
@@ -220,7 +227,7 @@ fn plan_chunk(fetching: &ChunkFetch, head: PartialHead, bytes: Buffer) -> Option
 }
 
 /// Groups of about a request's size, of whole chunks or of parts.
-fn form_groups(fetching: &ChunkFetch, items: Range<usize>, max_items: usize) -> Vec<Group> {
+fn form_groups(fetching: &ChunkFetch, items: Range<usize>, max_items: usize, max_bytes: u64) -> Vec<Group> {
     let Some(ranged) = &fetching.ranged else { return Vec::new() };
     let first = items.start;
     let sizes: Vec<u64> =
@@ -230,7 +237,7 @@ fn form_groups(fetching: &ChunkFetch, items: Range<usize>, max_items: usize) -> 
         let whole = ranged.is_whole(first + a);
         whole == ranged.is_whole(first + b) && (!whole || fetching.same_partition(first + a, first + b))
     };
-    let mut groups = groups(&sizes, max_items, tuning::REQUEST_BYTES, same_unit);
+    let mut groups = groups(&sizes, max_items, max_bytes, same_unit);
     for group in &mut groups {
         group.items = first + group.items.start..first + group.items.end;
     }

@@ -161,7 +161,7 @@ impl Upload {
             let mut group_bytes = first.content.len();
             let mut group = vec![first];
             // Small chunks go out together; nothing waits for company.
-            while group.len() < max_items && group_bytes < tuning::REQUEST_BYTES / 4 {
+            while group.len() < max_items && group_bytes < tuning::WRITE_BYTES {
                 let Ok(item) = items.receiver.try_recv() else { break };
                 let item = item?;
                 group_bytes += item.content.len();

@@ -130,6 +130,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// `UNSUPPORTED` where nobody logs in.
     fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()>;
 
+    /// How long an answer took to come, at the best of those that were measured so far; zero where nothing travels.
+    fn latency(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Asks the server how it is.
     fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>>;
 }

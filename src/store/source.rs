@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::buffer::Buffer;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -277,7 +278,7 @@ impl ByteSource for Positioned {
 fn local_tuning() -> SourceTuning {
     SourceTuning {
         rules: RangeRules::LOCAL_FILE,
-        requests: tuning::requests_in_flight(0, available_cores()),
+        requests: tuning::requests(available_cores(), Duration::ZERO, 0).concurrency,
         look_ahead_bytes: tuning::LOOK_AHEAD_BYTES,
     }
 }

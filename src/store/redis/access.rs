@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::ClientConfig;
 
@@ -24,6 +25,8 @@ pub(super) struct Access {
     login: RwLock<Login>,
     /// Grows with every change of the login, so that connections of an older one are given up.
     generation: AtomicU64,
+    /// What the quickest login took, in microseconds; `u64::MAX` before the first.
+    quickest_login: AtomicU64,
 }
 
 /// Where the credentials come from.
@@ -60,7 +63,8 @@ impl Access {
             Login::File { user, .. } => user.clone(),
             Login::Nobody => options.user.clone().map(String::into_bytes),
         };
-        Ok(Arc::new(Access { tls, user, login: RwLock::new(login), generation: AtomicU64::new(0) }))
+        let (generation, quickest_login) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Ok(Arc::new(Access { tls, user, login: RwLock::new(login), generation, quickest_login }))
     }
 
     pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
@@ -90,6 +94,20 @@ impl Access {
 
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// A login, which is one round trip, took so long.
+    pub(super) fn logged_in(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.quickest_login.fetch_min(micros, Ordering::Relaxed);
+    }
+
+    /// What the quickest login took; zero before the first.
+    pub(super) fn quickest_login(&self) -> Duration {
+        match self.quickest_login.load(Ordering::Relaxed) {
+            u64::MAX => Duration::ZERO,
+            micros => Duration::from_micros(micros),
+        }
     }
 }
 

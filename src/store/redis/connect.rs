@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -167,13 +167,16 @@ impl Endpoint {
         let login = self.access.credentials().await?;
         let (batch, steps) = self.set_up_request(login.as_ref());
         let mut replies = Vec::new();
+        let start = Instant::now();
         let outcome = connection.exchange(&batch, Shape::Replies, &mut |_, reply| replies.push(reply)).await;
         for (step, reply) in steps.iter().zip(&replies) {
             if let Reply::Error(text) = reply {
                 self.judge(step, text)?;
             }
         }
-        outcome.map_err(|failure| self.set_up_failure(failure))
+        outcome.map_err(|failure| self.set_up_failure(failure))?;
+        self.access.logged_in(start.elapsed());
+        Ok(())
     }
 
     fn set_up_request(&self, login: Option<&Credentials>) -> (Batch, Vec<&'static str>) {

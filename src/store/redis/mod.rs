@@ -36,6 +36,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use arrow::buffer::Buffer;
 
@@ -400,6 +401,10 @@ impl Store for RedisStore {
     fn set_credentials(&self, user: Option<&str>, password: &str) -> Result<()> {
         self.access.replace(user, password);
         Ok(())
+    }
+
+    fn latency(&self) -> Duration {
+        self.access.quickest_login()
     }
 
     fn ping<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<ServerInfo>> {

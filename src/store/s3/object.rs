@@ -90,7 +90,7 @@ impl ByteSource for S3Object {
         SourceTuning {
             rules: RangeRules { part_bytes: options.part_bytes.0, ..RangeRules::OBJECT },
             requests: if options.concurrency == 0 { REQUESTS } else { options.concurrency },
-            look_ahead_bytes: tuning::look_ahead(self.latency),
+            look_ahead_bytes: tuning::file_look_ahead(self.latency),
         }
     }
 
