@@ -154,7 +154,7 @@ impl Generator {
 
     /// How many batches to make at once.
     pub(crate) fn width(&self) -> Result<usize> {
-        let threads = runtime()?.cpu.current_num_threads();
+        let threads = runtime()?.cpu.width();
         Ok(match self.options {
             GenerateOptions { parallel: false, .. } => 1,
             GenerateOptions { workers: 0, .. } => threads,

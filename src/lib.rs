@@ -104,6 +104,7 @@ mod upload;
 mod verify;
 
 // What bounds, measures and overlaps the work.
+mod cpu_pool;
 mod memory;
 mod metrics;
 mod parallel;

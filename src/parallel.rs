@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::runtime::{Context, catch_panic, runtime};
+use crate::runtime::{Context, Runtime, catch_panic, runtime};
 
 /// How many items are started and not yet handed out, for each that may run at once: enough to keep the
 /// workers busy while the caller uses a result or waits for a slow one.
@@ -136,13 +136,13 @@ impl<T: Send + 'static, R: Send + 'static> Jobs<T, R> {
         if state.running < self.width {
             state.running += 1;
             let jobs = self.clone();
-            runtime.cpu.spawn_fifo(move || jobs.run_one());
+            runtime.cpu.spawn(move || jobs.run_one(runtime));
         }
         Ok(())
     }
 
     /// Does one item, then queues behind what other operations want done meanwhile.
-    fn run_one(self: Arc<Self>) {
+    fn run_one(self: Arc<Self>, runtime: &'static Runtime) {
         let next = self.lock().waiting.pop_front();
         if let Some((item, sender)) = next {
             // The receiver is gone if nobody wants the result any more.
@@ -153,7 +153,7 @@ impl<T: Send + 'static, R: Send + 'static> Jobs<T, R> {
             state.running -= 1;
         } else {
             let jobs = self.clone();
-            rayon::spawn_fifo(move || jobs.run_one());
+            runtime.cpu.spawn(move || jobs.run_one(runtime));
         }
     }
 }

@@ -290,7 +290,7 @@ async fn fetch_group<W: Work>(
         let mut permit = permit.split(group.bytes[item - first]);
         let (work, results, progress) = (on_work.clone(), on_results.clone(), ctx.progress().clone());
         let confirmed = on_confirmed.clone();
-        runtime.cpu.spawn_fifo(move || {
+        runtime.cpu.spawn(move || {
             let busy = progress.decode.start();
             let result = catch_panic(|| work.process(item, fetched));
             drop(busy);

@@ -1,7 +1,7 @@
 //! The one runtime, the one byte budget, and what bounds an operation: deadline, cancel token, budget share.
 //!
 //! The runtime starts at the first call that needs it: a few I/O threads (tokio) that move bytes and a CPU
-//! pool (rayon) that encodes and decodes. Callers block on a channel, never inside the runtime, so a call may
+//! pool that encodes and decodes. Callers block on a channel, never inside the runtime, so a call may
 //! be made from any thread, also from one that belongs to another runtime.
 
 use std::future::Future;
@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 use tokio::sync::Notify;
 pub use tokio_util::sync::CancellationToken as CancelToken;
 
+use crate::cpu_pool::CpuPool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Metrics, Progress};
 use crate::options::{Bytes, Options, options};
@@ -62,7 +63,7 @@ pub fn configure(options: RuntimeOptions) -> Result<()> {
 /// The threads and the budget of this process.
 pub(crate) struct Runtime {
     io: tokio::runtime::Runtime,
-    pub(crate) cpu: rayon::ThreadPool,
+    pub(crate) cpu: CpuPool,
     pub(crate) budget: Arc<Budget>,
     pid: u32,
 }
@@ -104,9 +105,6 @@ impl Runtime {
         };
         let cores = available_cores();
         let or_default = |asked: usize, default: usize| if asked == 0 { default } else { asked };
-        let failed = |what: &str, e: &dyn std::fmt::Display| {
-            Error::resource_exhausted(format!("cannot start the {what} threads: {e}"))
-        };
         let io = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(or_default(options.io_threads, cores.min(4)))
             .max_blocking_threads(16)
@@ -114,13 +112,8 @@ impl Runtime {
             .on_thread_start(block_signals)
             .enable_all()
             .build()
-            .map_err(|e| failed("I/O", &e))?;
-        let cpu = rayon::ThreadPoolBuilder::new()
-            .num_threads(or_default(options.cpu_threads, cores))
-            .thread_name(|i| format!("arrowredis-cpu-{i}"))
-            .start_handler(|_| block_signals())
-            .build()
-            .map_err(|e| failed("CPU", &e))?;
+            .map_err(|e| Error::resource_exhausted(format!("cannot start the I/O threads: {e}")))?;
+        let cpu = CpuPool::start(or_default(options.cpu_threads, cores))?;
         Ok(Runtime { io, cpu, budget: Arc::new(Budget::new(options.max_inflight_bytes.0)), pid: std::process::id() })
     }
 
@@ -151,7 +144,7 @@ impl Runtime {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.cpu.spawn_fifo(move || {
+        self.cpu.spawn(move || {
             let _ = sender.send(catch_panic(work));
         });
         receiver.await.unwrap_or_else(|_| Err(Error::internal("a CPU task ended without a result")))

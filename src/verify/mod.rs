@@ -17,12 +17,13 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::metrics::Progress;
 use crate::options::options;
+use crate::parallel::OrderedMap;
 use crate::runtime::{Context, Runtime, catch_panic, runtime};
 use compare::{Span, first_difference};
 use feed::{Failure, Feed, Part};
@@ -225,7 +226,7 @@ impl Comparison<'_> {
             return Ok(());
         };
         let span = Span { left: *left_row, right: *right_row, len: rows };
-        let differing = catch_panic(|| Ok(differences(self.runtime, left, right, span, &self.open_pairs)))?;
+        let differing = differences(self.runtime, left, right, span, &self.open_pairs)?;
         for (index, at) in &differing {
             let pair = &self.open_pairs[*index];
             let (left, right) = (left.column(pair.left), right.column(pair.right));
@@ -302,21 +303,23 @@ fn differences(
     right: &RecordBatch,
     span: Span,
     pairs: &[ColumnPair],
-) -> Vec<(usize, usize)> {
-    let tasks: Vec<(usize, usize)> =
-        (0..pairs.len()).flat_map(|index| (0..span.len).step_by(TASK_ROWS).map(move |start| (index, start))).collect();
-    let compare = |&(index, start): &(usize, usize)| {
-        let pair = &pairs[index];
+) -> Result<Vec<(usize, usize)>> {
+    let parts = pairs.iter().enumerate().flat_map(|(index, pair)| {
+        let columns = (left.column(pair.left).clone(), right.column(pair.right).clone());
+        (0..span.len).step_by(TASK_ROWS).map(move |start| (index, start, columns.clone()))
+    });
+    let compare = move |(index, start, (left, right)): (usize, usize, (ArrayRef, ArrayRef))| {
         let part = Span { left: span.left + start, right: span.right + start, len: TASK_ROWS.min(span.len - start) };
-        let at = first_difference(left.column(pair.left), right.column(pair.right), part)?;
-        Some((index, start + at))
+        Ok(first_difference(&left, &right, part).map(|at| (index, start + at)))
     };
-    let mut found: Vec<(usize, usize)> = if tasks.len() == 1 || span.len < INLINE_ROWS {
-        tasks.iter().filter_map(compare).collect()
+    let found: Result<Vec<_>> = if span.len < INLINE_ROWS {
+        catch_panic(|| parts.map(compare).collect())
     } else {
-        runtime.cpu.install(|| tasks.par_iter().filter_map(compare).collect())
+        let parts: Vec<_> = parts.collect();
+        OrderedMap::new(parts.into_iter(), runtime.cpu.width(), compare).collect()
     };
+    let mut found: Vec<(usize, usize)> = found?.into_iter().flatten().collect();
     // The tasks' order is kept, so that a column's first row comes first.
     found.dedup_by_key(|(index, _)| *index);
-    found
+    Ok(found)
 }
