@@ -74,4 +74,22 @@ class S3Limit:
         self.decode_cpu.seconds.append(cpu_seconds(decode, **values) - start)
 
 
-Limit = RedisLimit | S3Limit
+@dataclass
+class Bound:
+    """What decoding and encoding alone take on all cores. Measured once a round."""
+
+    command: list[str]
+    alone: Timing = field(default_factory=Timing)
+
+    @property
+    def seconds(self) -> float:
+        return self.alone.median
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.3f} (codecs alone)"
+
+    def measure(self, values: dict[str, str]) -> None:
+        self.alone.seconds.append(run(self.command, **values)["total_seconds"])
+
+
+Limit = RedisLimit | S3Limit | Bound

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import PEERS, S3, SHAPE, SPLIT, Job
-from limits import Limit, RedisLimit, S3Limit
+from limits import Bound, Limit, RedisLimit, S3Limit
 from programs import arrowredis
 from servers import S3_KEYS
 from timing import Timing, run
@@ -72,6 +72,8 @@ class Bench:
             self.stored.add(key)
 
     def limit(self, job: Job) -> Limit | None:
+        if job.bound:
+            return Bound(job.bound)
         if job.limit is None:
             return None
         if job.s3_delay is not None:
@@ -109,7 +111,7 @@ class Bench:
                     # A peer finds its partitions within that time; ours opens the dataset before.
                     seconds = result["total_seconds"] + result.get("open_seconds", 0.0)
                     timings[name].seconds.append(seconds)
-            if number and isinstance(limit, S3Limit):
+            if number and isinstance(limit, S3Limit | Bound):
                 limit.measure(self.values(job, ""))
         if len(set(moved.values())) != 1:
             raise SystemExit(f"{job.title}: not the same rows and chunks: {moved}")

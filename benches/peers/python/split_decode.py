@@ -43,6 +43,9 @@ def set_command(key: bytes, payload: memoryview) -> list[bytes | memoryview]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--compression", choices=["zstd", "lz4", "uncompressed"], default="zstd")
+    parser.add_argument(
+        "--nowhere", action="store_true", help="send nothing: what the codecs take alone"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     codec = None if options.compression == "uncompressed" else options.compression
@@ -68,10 +71,11 @@ def main() -> None:
                     break
                 batch = reader.get_batch(number)
                 payload = encoded(batch, writing)
-                key = chunk_key(options.prefix, *divmod(number, options.batches))
-                connection.send_packed_command(set_command(key.encode(), payload))
-                if connection.read_response() != b"OK":
-                    raise RuntimeError("SET was not acknowledged")
+                if not options.nowhere:
+                    key = chunk_key(options.prefix, *divmod(number, options.batches))
+                    connection.send_packed_command(set_command(key.encode(), payload))
+                    if connection.read_response() != b"OK":
+                        raise RuntimeError("SET was not acknowledged")
                 done.rows += batch.num_rows
                 done.chunks += 1
                 done.payload_bytes += len(payload)
