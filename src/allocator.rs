@@ -25,9 +25,19 @@ unsafe extern "C" {
 const MI_OPTION_ARENA_EAGER_COMMIT: libc::c_int = 4;
 
 #[cfg(target_os = "linux")]
-extern "C" fn commit_as_used() {
+/// What is free goes back to the system after so many milliseconds. The default of 10 is less than the time from one
+/// batch to the next, each of which would then get its memory anew, page by page.
+const MI_OPTION_PURGE_DELAY: libc::c_int = 15;
+#[cfg(target_os = "linux")]
+const PURGE_DELAY_MS: libc::c_long = 100;
+
+#[cfg(target_os = "linux")]
+extern "C" fn set_options() {
     // SAFETY: it sets a number among the allocator's options, and needs nothing that is not there from the start.
-    unsafe { mi_option_set(MI_OPTION_ARENA_EAGER_COMMIT, 0) };
+    unsafe {
+        mi_option_set(MI_OPTION_ARENA_EAGER_COMMIT, 0);
+        mi_option_set(MI_OPTION_PURGE_DELAY, PURGE_DELAY_MS);
+    }
 }
 
 /// Runs while the library is loaded, before mimalloc's own initialisation (which has no priority, so comes last) takes
@@ -35,7 +45,7 @@ extern "C" fn commit_as_used() {
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array.00101")]
-static COMMIT_AS_USED: extern "C" fn() = commit_as_used;
+static SET_OPTIONS: extern "C" fn() = set_options;
 
 const UNKNOWN: u8 = 0;
 const MIMALLOC: u8 = 1;
