@@ -1,11 +1,12 @@
 //! Fetch and decode overlapped, results in order.
 //!
 //! Items are fetched in groups, several groups at once; each item goes to the CPU pool the moment its bytes
-//! are complete; the consumer gets the results in the order of the items. What is fetched, decoded and not
-//! yet consumed counts against the operation's share of the byte budget, so a slow consumer stops the
-//! fetching, and a group is asked for only when all of it can be received at once.
+//! are complete, where those come first that the consumer needs first; it gets the results in the order of
+//! the items. What is fetched, decoded and not yet consumed counts against the operation's share of the byte
+//! budget, so a slow consumer stops the fetching, and a group is asked for only when all of it can be
+//! received at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -230,6 +231,32 @@ impl<T> Drop for Pipeline<T> {
     }
 }
 
+/// Items that have arrived and wait for a core. There are as many tasks in the pool that take the first of them: what
+/// the consumer needs next is never behind what came earlier but is needed later, and holds budget until then.
+struct Waiting<W: Work>(Mutex<BTreeMap<usize, Arrived<W>>>);
+
+struct Arrived<W: Work> {
+    fetched: Option<W::Fetched>,
+    permit: Permit,
+    confirmed: Confirmed,
+}
+
+impl<W: Work> Default for Waiting<W> {
+    fn default() -> Self {
+        Waiting(Mutex::default())
+    }
+}
+
+impl<W: Work> Waiting<W> {
+    fn put(&self, item: usize, arrived: Arrived<W>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(item, arrived);
+    }
+
+    fn take_first(&self) -> Option<(usize, Arrived<W>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
+    }
+}
+
 /// Starts the groups in order as budget and concurrency allow, and waits for all of them.
 ///
 /// An operation that holds nothing gets what it asks for, whatever the others hold. With many of them that would be
@@ -242,6 +269,7 @@ async fn drive<W: Work>(
     results: Arc<Results<W::Output>>,
 ) -> Result<()> {
     let share = ctx.budget_share()?;
+    let waiting = Arc::new(Waiting::<W>::default());
     let slots = Arc::new(Semaphore::new(concurrency));
     let mut running = JoinSet::new();
     let mut rest: Option<Group> = None;
@@ -257,8 +285,8 @@ async fn drive<W: Work>(
         while let Some(ended) = running.try_join_next() {
             flatten(ended)?;
         }
-        let (work, ctx, results) = (work.clone(), ctx.clone(), results.clone());
-        running.spawn(async move { fetch_group(work, group, permit, slot, &ctx, results).await });
+        let (work, ctx, results, waiting) = (work.clone(), ctx.clone(), results.clone(), waiting.clone());
+        running.spawn(async move { fetch_group(work, group, permit, slot, &ctx, results, waiting).await });
     }
     while let Some(ended) = running.join_next().await {
         flatten(ended)?;
@@ -277,6 +305,7 @@ async fn fetch_group<W: Work>(
     slot: OwnedSemaphorePermit,
     ctx: &Context,
     results: Arc<Results<W::Output>>,
+    waiting: Arc<Waiting<W>>,
 ) -> Result<()> {
     let _busy = ctx.progress().fetch.start();
     let runtime = runtime()?;
@@ -287,10 +316,12 @@ async fn fetch_group<W: Work>(
     let confirmed = Confirmed::new(AtomicBool::new(confirm.is_none()));
     let on_confirmed = confirmed.clone();
     let mut on_fetched = |item: usize, fetched: Option<W::Fetched>| {
-        let mut permit = permit.split(group.bytes[item - first]);
-        let (work, results, progress) = (on_work.clone(), on_results.clone(), ctx.progress().clone());
-        let confirmed = on_confirmed.clone();
+        let permit = permit.split(group.bytes[item - first]);
+        waiting.put(item, Arrived { fetched, permit, confirmed: on_confirmed.clone() });
+        let (work, results, waiting) = (on_work.clone(), on_results.clone(), waiting.clone());
+        let progress = ctx.progress().clone();
         runtime.cpu.spawn(move || {
+            let Some((item, Arrived { fetched, mut permit, confirmed })) = waiting.take_first() else { return };
             let busy = progress.decode.start();
             let result = catch_panic(|| work.process(item, fetched));
             drop(busy);
@@ -410,6 +441,22 @@ mod tests {
         }
         let mut pipeline = start(Squares { fail_at: None, refuse: Some(usize::MAX) }, &Context::new());
         assert_eq!(std::iter::from_fn(|| pipeline.next()).map(Result::unwrap).count(), 200);
+    }
+
+    #[test]
+    fn what_is_needed_first_is_processed_first() {
+        let (waiting, share) = (Waiting::<Squares>::default(), Context::new().budget_share().unwrap());
+        for item in [7, 2, 9, 4] {
+            let share = share.clone();
+            let permit = Context::new().block_on(async move { Ok(share.acquire(1).await) }).unwrap();
+            waiting.put(item, Arrived { fetched: Some(item), permit, confirmed: Confirmed::default() });
+        }
+        let mut order = Vec::new();
+        while let Some((item, arrived)) = waiting.take_first() {
+            assert_eq!(arrived.fetched, Some(item));
+            order.push(item);
+        }
+        assert_eq!(order, [2, 4, 7, 9]);
     }
 
     #[test]
