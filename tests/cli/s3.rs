@@ -73,6 +73,28 @@ fn a_file_on_s3_takes_the_place_of_a_local_one() {
     assert_eq!(different.status, 1, "{different:#?}");
 }
 
+/// The certificates that a system trusts are many. They are read only where TLS is spoken: whoever opens this pipe gets no
+/// further.
+#[test]
+fn certificates_are_not_read_without_tls() {
+    let (program, server) = (Program::new(), S3Server::start());
+    generate(&program, "10");
+    assert!(Command::new("mkfifo").arg(program.path("pipe")).status().unwrap().success());
+    let endpoint = format!("http://127.0.0.1:{}", server.port);
+    for words in [
+        &["s3-upload", "--inp", "./d.arrow", "--bucket", "datasets", "--key", "d.arrow"][..],
+        &["s3-read", "--bucket", "datasets", "--key", "d.arrow", "--partitions", "all"][..],
+    ] {
+        let patient = command(&program, server.port, &[words, &["--endpoint-url", &endpoint]].concat());
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE.as_secs().to_string()).arg(patient.get_program()).args(patient.get_args());
+        command.envs(patient.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("SSL_CERT_FILE", program.path("pipe")).current_dir(program.path("."));
+        let run = Run::of(command.stdin(Stdio::null()).output().unwrap());
+        assert_eq!(run.status, 0, "{words:?}: {run:#?}");
+    }
+}
+
 #[test]
 fn failures_say_what_to_try() {
     let (program, server) = (Program::new(), S3Server::start());

@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -15,6 +15,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -64,10 +65,7 @@ fn fingerprint(options: &S3Options) -> u64 {
 }
 
 async fn connect(options: &S3Options) -> Result<Client> {
-    let https = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls_context(options.tls_ca_file.as_deref())?)
-        .build_https();
+    let https = https(tls_context(options.tls_ca_file.as_deref())?);
     let region = RegionProviderChain::first_try(options.aws_region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(ProfileFileRegionProvider::new())
@@ -93,11 +91,23 @@ async fn connect(options: &S3Options) -> Result<Client> {
     if let Some(endpoint) = &options.endpoint_url {
         config = config.endpoint_url(endpoint);
         if endpoint.starts_with("http://") {
-            // Reading all the certificates that a system trusts takes longer than reading a small file.
             config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
         }
     }
     Ok(Client::from_conf(config.build()))
+}
+
+/// Speaks TLS. Reading all the certificates that a system trusts takes longer than reading a small file, so it is done
+/// for the first request: there may be none, where the server is asked without TLS and the keys are at hand.
+fn https(trust: TlsContext) -> SharedHttpClient {
+    let client = OnceLock::new();
+    http_client_fn(move |settings, components| {
+        let build = || {
+            let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+            builder.tls_context(trust.clone()).build_https()
+        };
+        client.get_or_init(build).http_connector(settings, components)
+    })
 }
 
 fn is_path_style(options: &S3Options) -> bool {
