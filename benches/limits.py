@@ -41,7 +41,7 @@ class S3Limit:
 
     partitions: str
     delay: float
-    server_pid: int
+    server_pids: list[int]  # of the server, and of what stands before it
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     wire: Timing = field(default_factory=Timing)
     server_cpu: Timing = field(default_factory=Timing)
@@ -63,7 +63,8 @@ class S3Limit:
 
     def measure(self, values: dict[str, str]) -> None:
         partitions = ["--partitions", self.partitions]
-        wire = [*s3_peer("wire_s3.py", *partitions), "--server-pid", str(self.server_pid)]
+        pids = [word for pid in self.server_pids for word in ("--server-pid", str(pid))]
+        wire = [*s3_peer("wire_s3.py", *partitions), *pids]
         best = run(wire, **values)
         self.wire.seconds.append(best["total_seconds"])
         self.server_cpu.seconds.append(best["server_cpu_seconds"])

@@ -27,13 +27,12 @@ class Result:
 
 class Bench:
     def __init__(
-        self, program: str, data: Path, url: str, s3: dict[float, str], s3_pid: int
+        self, program: str, data: Path, url: str, s3: dict[float, tuple[str, list[int]]]
     ) -> None:
         self.program = program
         self.data = data
         self.url = url
-        self.s3 = s3  # where the server of S3 is, by the delay that it adds
-        self.s3_pid = s3_pid
+        self.s3 = s3  # where the server of S3 is and its processes, by the delay that it adds
         self.stored: set[str] = set()
         self.limits: dict[str, RedisLimit] = {}
         os.environ.update(S3_KEYS)
@@ -44,7 +43,7 @@ class Bench:
         values |= {"file": self.dataset(job), "batches": str(job.batches)}
         if job.s3_delay is not None:
             key = "uploaded" if job.uploads else f"data-{job.codec}"
-            values |= {"endpoint": self.s3[job.s3_delay], "bucket": BUCKET, "key": key}
+            values |= {"endpoint": self.s3[job.s3_delay][0], "bucket": BUCKET, "key": key}
         return values
 
     def dataset(self, job: Job) -> str:
@@ -67,7 +66,7 @@ class Bench:
         key = f"data-{job.codec}"
         if key not in self.stored:
             values = {"arrowredis": self.program, "file": self.dataset(job), "key": key}
-            values |= {"bucket": BUCKET, "endpoint": self.s3[0.0]}
+            values |= {"bucket": BUCKET, "endpoint": self.s3[0.0][0]}
             run(arrowredis(f"s3-upload --inp {{file}} {S3}"), **values)
             self.stored.add(key)
 
@@ -77,7 +76,7 @@ class Bench:
         if job.limit is None:
             return None
         if job.s3_delay is not None:
-            return S3Limit(job.limit, job.s3_delay, self.s3_pid)
+            return S3Limit(job.limit, job.s3_delay, self.s3[job.s3_delay][1])
         if job.codec not in self.limits:
             self.limits[job.codec] = RedisLimit.measure(job.codec, self.values(job, ""))
         return self.limits[job.codec]

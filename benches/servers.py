@@ -50,13 +50,13 @@ def s3_server(folder: Path, bucket: str) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def delayed(server: str, seconds: float) -> Iterator[str]:
-    """The server at host:port, so much farther away."""
+def delayed(server: str, seconds: float) -> Iterator[tuple[str, int]]:
+    """The server at host:port, so much farther away, and the process id of what makes it so."""
     port = free_port()
     proxy = ROOT / "benches" / "delay_proxy.py"
     command = [sys.executable, str(proxy), str(port), server.rsplit(":", 1)[1], str(seconds)]
-    with running(command, port):
-        yield f"127.0.0.1:{port}"
+    with running(command, port) as pid:
+        yield f"127.0.0.1:{port}", pid
 
 
 @contextmanager
