@@ -226,6 +226,14 @@ mod tests {
         for record in [plain, full] {
             assert_eq!(Record::decode(&record.encode().unwrap()), Some(record));
         }
+        let (_, shown) = include_str!("../../docs/format.md").split_once("```json\n").unwrap();
+        let (shown, _) = shown.split_once("\n```").unwrap();
+        let read = Record::decode(shown.as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(read.encode().unwrap()).unwrap(),
+            shown,
+            "as the description of the format shows it"
+        );
         let older = r#"{"format_version":1,"upload_id":"x","expires_at_ms":1}"#;
         assert_eq!(Record::decode(older.as_bytes()).unwrap().leftovers, Leftovers::default());
         assert_eq!(Record::decode(b"not a lease"), None);

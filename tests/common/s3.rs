@@ -15,6 +15,7 @@ use super::servers::free_port;
 pub const ACCESS_KEY: &str = "TESTACCESSKEY";
 pub const SECRET_KEY: &str = "test/secret+key";
 pub const BUCKET: &str = "datasets";
+const REGION: &str = "us-east-1";
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -28,6 +29,11 @@ pub struct S3Server {
 impl S3Server {
     /// Starts a server and waits until it listens.
     pub fn start() -> S3Server {
+        Self::start_in(REGION)
+    }
+
+    /// The same for a server of some region.
+    pub fn start_in(region: &str) -> S3Server {
         let dir = tempfile::Builder::new().prefix("arrowredis-s3-").tempdir().expect("a temporary folder");
         for folder in ["data", "meta"] {
             std::fs::create_dir(dir.path().join(folder)).expect("a folder");
@@ -37,7 +43,7 @@ impl S3Server {
         loop {
             // Somebody else may take a free port before the server does: then others are tried.
             let port = free_port();
-            let mut child = spawn(dir.path(), port);
+            let mut child = spawn(dir.path(), port, region);
             while Instant::now() < deadline && child.try_wait().expect("the server's state").is_none() {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return S3Server { child, dir, port };
@@ -100,7 +106,7 @@ pub fn options(port: u16) -> S3Options {
         endpoint_url: Some(format!("http://127.0.0.1:{port}")),
         aws_access_key: Some(Secret::new(ACCESS_KEY)),
         aws_secret_key: Some(Secret::new(SECRET_KEY)),
-        aws_region: Some("us-east-1".to_string()),
+        aws_region: Some(REGION.to_string()),
         part_bytes: Bytes(5 << 20),
         retry_base_delay: Duration::from_millis(10),
         ..S3Options::default()
@@ -112,11 +118,12 @@ pub fn url(key: &str) -> String {
     format!("s3://{BUCKET}/{key}")
 }
 
-fn spawn(dir: &Path, port: u16) -> Child {
+fn spawn(dir: &Path, port: u16, region: &str) -> Child {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/versitygw");
     let log = std::fs::File::create(dir.join("log")).expect("a log");
     Command::new(&program)
         .args(["--port", &format!("127.0.0.1:{port}"), "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--quiet"])
+        .args(["--region", region])
         .arg("posix")
         .arg("--sidecar")
         .arg(dir.join("meta"))

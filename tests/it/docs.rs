@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::python::interpreter;
+use crate::common::python::{interpreter, python};
 use crate::common::servers::{RedisServer, ServerConfig};
 
 const README: &str = include_str!("../../README.md");
@@ -135,6 +135,23 @@ fn the_commands_of_the_readme_work_and_print_what_it_shows() {
     }
     assert!(commands >= 10, "the README has a tour, {commands} commands were found in it");
     assert_eq!(server.admin(&["DBSIZE"]), "0", "the tour cleans up behind itself");
+}
+
+/// Others can look into a manifest as docs/format.md says.
+#[test]
+fn the_python_of_the_format_opens_a_manifest() {
+    let (server, folder) = (RedisServer::start(&ServerConfig::default()), TempDir::new().unwrap());
+    let program = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arrowredis"));
+        let status = command.args(words).arg("--quiet").current_dir(folder.path()).status().expect("the program");
+        assert!(status.success(), "{words:?}");
+    };
+    program(&["gen", "--out", "d.arrow", "--partitions", "2", "--batches", "1", "--rows", "10"]);
+    program(&["split", "--inp", "d.arrow", "--prefix", "demo:v1", "--redis-url", &server.url()]);
+    let steps = steps(&include_str!("../../docs/format.md").replace(SERVER, &server.url()));
+    let [(Step::Python(code), _)] = steps.as_slice() else { panic!("one block of Python: {steps:?}") };
+    let printed = python(code, &[]);
+    assert!(printed.contains("rows: [[10,10]]") && printed.contains("b'arrowredis.partition_column'"), "{printed}");
 }
 
 /// Flags in running text and in commands that are not run exist, too.

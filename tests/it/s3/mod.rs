@@ -1,6 +1,8 @@
 //! Files on S3: the same reading API, only the bytes that are wanted, and a clear error for whatever goes wrong.
 
 mod bytes;
+mod docs;
+mod example;
 mod faults;
 mod uploads;
 

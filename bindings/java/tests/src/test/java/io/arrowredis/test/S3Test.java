@@ -22,8 +22,12 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,8 +41,9 @@ class S3Test {
     @TempDir
     Path folder;
 
-    private static Process start(Path folder, int port) throws IOException, InterruptedException {
+    private static Process start(Path folder, int port, String region) throws IOException, InterruptedException {
         Files.createDirectories(folder.resolve("data/datasets"));
+        Files.createDirectories(folder.resolve("data/my-bucket"));
         Files.createDirectories(folder.resolve("meta"));
         String program = Programs.ROOT.resolve(".tools/versitygw").toString();
         Process process = new ProcessBuilder(List.of(
@@ -46,6 +51,7 @@ class S3Test {
                         "--port=127.0.0.1:" + port,
                         "--access=" + ACCESS_KEY,
                         "--secret=" + SECRET_KEY,
+                        "--region=" + region,
                         "--quiet",
                         "posix",
                         "--sidecar=" + folder.resolve("meta"),
@@ -81,7 +87,7 @@ class S3Test {
     @Test
     void filesOnS3TakeThePlaceOfLocalOnes() throws IOException, InterruptedException {
         int port = RedisServer.freePort();
-        Process server = start(folder, port);
+        Process server = start(folder, port, "us-east-1");
         try (Store store = Store.open("memory://s3")) {
             String endpoint = "http://127.0.0.1:" + port;
             Path file = folder.resolve("f.arrow");
@@ -120,6 +126,47 @@ class S3Test {
                     ArrowRedisException.class,
                     () -> ArrowRedis.uploadFile(file, plain, options.awsSecretKey("wrong"), new Context()));
             assertEquals(ErrorCode.PERMISSION_DENIED, wrong.code());
+        } finally {
+            server.destroyForcibly().waitFor();
+        }
+    }
+
+    @Test
+    void theProgramOfTheDocsRuns() throws IOException, InterruptedException {
+        Matcher block =
+                Pattern.compile("(?s)```java\n(.*?)```").matcher(Files.readString(Programs.ROOT.resolve("docs/s3.md")));
+        assertTrue(block.find());
+        int port = RedisServer.freePort();
+        Process server = start(folder, port, "eu-west-1");
+        try {
+            String endpoint = "http://127.0.0.1:" + port;
+            Path file = folder.resolve("demo.arrow");
+            ArrowRedis.generateFile(
+                    file, new GenerateOptions().partitions(3).batches(1).rows(70));
+            S3Options options = new S3Options()
+                    .endpointUrl(endpoint)
+                    .awsRegion("eu-west-1")
+                    .awsAccessKey(ACCESS_KEY)
+                    .awsSecretKey(SECRET_KEY);
+            ArrowRedis.uploadFile(file, URI.create("s3://my-bucket/demo.arrow"), options, new Context());
+
+            Path program = Files.writeString(folder.resolve("Demo.java"), block.group(1));
+            List<String> flags = new ArrayList<>(Programs.nativeAccess());
+            flags.add("--add-opens=java.base/java.nio=ALL-UNNAMED");
+            List<String> command = Programs.java(flags, "", ChildMain.class);
+            // A source file in place of the class is compiled and run.
+            command.set(command.size() - 1, program.toString());
+            Programs.Outcome outcome = Programs.tryToRun(
+                    command,
+                    Map.of(
+                            "AWS_ENDPOINT_URL",
+                            endpoint,
+                            "AWS_ACCESS_KEY_ID",
+                            ACCESS_KEY,
+                            "AWS_SECRET_ACCESS_KEY",
+                            SECRET_KEY));
+            assertEquals(0, outcome.status(), outcome.output());
+            assertEquals(2, outcome.output().lines().filter("70 rows"::equals).count(), outcome.output());
         } finally {
             server.destroyForcibly().waitFor();
         }
