@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrowredis::store::S3Options;
 use arrowredis::{Codec, Context, ErrorKind, upload_file};
 use tempfile::TempDir;
 
-use super::{assert_no_secret, ctx, generate};
+use super::{PATIENCE, assert_no_secret, ctx, generate};
 use crate::common::http_proxy::{Fate, Proxy};
 use crate::common::s3::{S3Server, options, url};
 
@@ -39,7 +39,11 @@ fn an_upload_that_fails_leaves_nothing_behind() {
                 count.fetch_add(1, SeqCst);
             }
             if is_part(&request.target, 4) {
-                // Parts before it have been sent, or are being sent.
+                // Others have been sent, or are being sent.
+                let late = Instant::now() + PATIENCE;
+                while count.load(SeqCst) < 4 && Instant::now() < late {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 if cancel {
                     token.cancel();
                 }
