@@ -1,5 +1,5 @@
 //! What docs/s3.md shows for the shell and for Rust, against real servers. C and C++ are compiled and run by
-//! `tests/capi/check_s3_docs.py`, Go by `examples/go/docs_test.go`, Java by `S3Test`.
+//! `tests/capi/check_s3_docs.py`, Go by `examples/go/readme_test.go`, Java by `S3Test`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
