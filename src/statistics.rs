@@ -135,7 +135,7 @@ fn numeric_bounds<T: ArrowNumericType>(array: &PrimitiveArray<T>) -> Option<(Arr
 where
     T::Native: PartialOrd,
 {
-    let (min, max) = (compute::min(array)?, compute::max(array)?);
+    let (min, max) = extremes(array)?;
     Some((one::<T>(min, array.data_type()), one::<T>(max, array.data_type())))
 }
 
@@ -147,10 +147,35 @@ where
     T::Native: PartialOrd,
 {
     let array = array.as_primitive::<T>();
-    if array.values().iter().any(is_nan) {
-        return None;
+    // In the total order NaNs come first or last.
+    let (min, max) = extremes(array)?;
+    (!is_nan(&min) && !is_nan(&max)).then(|| (one::<T>(min, array.data_type()), one::<T>(max, array.data_type())))
+}
+
+/// The least and the greatest value that is not null, floats in their total order.
+fn extremes<T: ArrowNumericType>(array: &PrimitiveArray<T>) -> Option<(T::Native, T::Native)>
+where
+    T::Native: PartialOrd,
+{
+    /// Independent of each other, so that none waits for the one before.
+    const LANES: usize = 4;
+    if array.null_count() > 0 {
+        return Some((compute::min(array)?, compute::max(array)?));
     }
-    numeric_bounds(array)
+    let less = |a: T::Native, b: T::Native| if b.is_lt(a) { b } else { a };
+    let greater = |a: T::Native, b: T::Native| if b.is_gt(a) { b } else { a };
+    let first = *array.values().first()?;
+    let (mut min, mut max) = ([first; LANES], [first; LANES]);
+    let chunks = array.values().chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            min[lane] = less(min[lane], chunk[lane]);
+            max[lane] = greater(max[lane], chunk[lane]);
+        }
+    }
+    let (min, max) = (min.iter().chain(rest), max.iter().chain(rest));
+    Some((min.fold(first, |a, b| less(a, *b)), max.fold(first, |a, b| greater(a, *b))))
 }
 
 fn one<T: ArrowPrimitiveType>(value: T::Native, data_type: &DataType) -> ArrayRef {
@@ -215,6 +240,22 @@ mod tests {
         let unused: DictionaryArray<Int32Type> = vec!["b", "a", "z", "b"].into_iter().collect();
         let (min, max, _) = of(unused.slice(0, 2));
         assert_eq!((min.as_string::<i32>().value(0), max.as_string::<i32>().value(0)), ("a", "b"));
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_are_found_wherever_they_are() {
+        for len in 1..11 {
+            for (low, high) in (0..len).flat_map(|low| (0..len).map(move |high| (low, high))).filter(|(a, b)| a != b) {
+                let mut values = vec![0.5; len];
+                (values[low], values[high]) = (-f64::INFINITY, 1e300);
+                assert_eq!(extremes(&Float64Array::from(values.clone())), Some((-f64::INFINITY, 1e300)));
+                for nan in [f64::NAN, -f64::NAN] {
+                    values[low] = nan;
+                    assert!(of(Float64Array::from(values.clone())).0.is_null(0));
+                }
+            }
+        }
+        assert_eq!(extremes(&Int32Array::from(Vec::<i32>::new())), None);
     }
 
     #[test]
