@@ -1,12 +1,13 @@
 //! A dataset in a store: finding it, describing it, deleting it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 
-use crate::chunk::{self, ChunkHead, Head};
+use crate::chunk::{self, ChunkHead, Fragments, Head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Layout, Lease, Leftovers};
 use crate::manifest::{ChunkSummary, Manifest};
@@ -302,19 +303,19 @@ impl Dataset {
         Ok(self.schema_and_head(plan, ctx).await?.0)
     }
 
-    /// The schema and, where a chunk had to be asked for it, how many bytes that has before its body.
+    /// The schema and, where a chunk had to be asked for it, where that has its schema and the heads of its messages.
     pub(crate) async fn schema_and_head(
         &self,
         plan: &[PlannedChunk],
         ctx: &Context,
-    ) -> Result<(SchemaRef, Option<u64>)> {
+    ) -> Result<(SchemaRef, Vec<Range<u64>>)> {
         if let Some(manifest) = &self.manifest {
-            return Ok((manifest.schema.clone(), None));
+            return Ok((manifest.schema.clone(), Vec::new()));
         }
         for chunk in plan.iter().filter(|chunk| chunk.payload_bytes > 0) {
             let head = self.head(chunk, ctx).await.map_err(|e| e.context(format!("chunk '{}'", chunk.key)))?;
             if let Some(head) = head {
-                return Ok((head.frames.schema.schema()?, Some(head.body_offset)));
+                return Ok((head.schema.schema()?, head.places()));
             }
         }
         Err(Error::chunk_missing(format!("none of the {} chunks of '{}' exists", plan.len(), self.prefix)))
@@ -322,17 +323,18 @@ impl Dataset {
 
     /// What a chunk of unknown layout holds before its body; `None` if it is missing.
     async fn head(&self, chunk: &PlannedChunk, ctx: &Context) -> Result<Option<ChunkHead>> {
-        let mut wanted = HEAD_BYTES.min(chunk.payload_bytes);
+        let mut there = Fragments::default();
+        let mut wanted = 0..HEAD_BYTES.min(chunk.payload_bytes);
         loop {
-            let mut start = None;
-            self.store.get_ranges(&[(chunk.key.clone(), 0..wanted)], ctx, &mut |_, value| start = value).await?;
-            let Some(start) = start.filter(|start| !start.is_empty()) else { return Ok(None) };
-            match chunk::parse_head(&start, chunk.payload_bytes)? {
+            let mut bytes = None;
+            self.store.get_ranges(&[(chunk.key.clone(), wanted.clone())], ctx, &mut |_, value| bytes = value).await?;
+            let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return Ok(None) };
+            let is_short = (bytes.len() as u64) < wanted.end - wanted.start;
+            there.add(wanted.start, bytes);
+            match chunk::parse_head(&there, chunk.payload_bytes)? {
                 Head::Complete(head) => return Ok(Some(head)),
-                Head::NeedsMore(_) if (start.len() as u64) < wanted => {
-                    return Err(Error::corrupt("it became shorter while it was read"));
-                }
-                Head::NeedsMore(bytes) => wanted = bytes,
+                Head::NeedsMore(_) if is_short => return Err(Error::corrupt("it became shorter while it was read")),
+                Head::NeedsMore(range) => wanted = range,
             }
         }
     }

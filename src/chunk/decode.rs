@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::buffer::Buffer;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::{CompressionType, MetadataVersion};
 use flatbuffers::FlatBufferBuilder;
 
 use super::compression::Stored;
+use super::dictionaries::Dictionaries;
 use super::layout::{ColumnSpan, column_spans};
 use super::message::{Frame, unsupported_or_corrupt, verifier_options};
 use crate::error::{Error, Result};
@@ -28,9 +29,6 @@ const ALIGNMENT: usize = 64;
 
 /// Segments that arrays are built over one by one; more are joined, since each takes a look at all columns.
 const MAX_SEGMENTS: usize = 16;
-
-/// Dictionary values by dictionary id.
-pub(crate) type Dictionaries = HashMap<i64, ArrayRef>;
 
 /// How much memory decoding one message may take.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +49,7 @@ impl DecodeLimit {
         self.check(declared, body_len)
     }
 
-    fn check(&self, declared: u64, body_len: u64) -> Result<()> {
+    pub(super) fn check(&self, declared: u64, body_len: u64) -> Result<()> {
         let allowed = self.base_bytes.max(body_len.saturating_mul(Self::MAX_RATIO));
         if declared <= allowed {
             return Ok(());
@@ -134,71 +132,7 @@ pub(crate) fn decode_batch(
     decode_columns(header, frame.version()?, body, schema, projection, dictionaries, limit)
 }
 
-/// Decodes the dictionary messages that belong together. The limit holds for all of them as for one.
-pub(crate) fn decode_dictionaries<'a>(
-    frames: impl IntoIterator<Item = &'a Frame>,
-    schema: &Schema,
-    limit: DecodeLimit,
-) -> Result<Dictionaries> {
-    let mut dictionaries = Dictionaries::new();
-    let mut so_far = (0u64, 0u64);
-    for frame in frames {
-        so_far.0 = so_far.0.saturating_add(decode_dictionary(frame, schema, &mut dictionaries, limit)?);
-        so_far.1 += frame.body.len() as u64;
-        limit.check(so_far.0, so_far.1).map_err(|e| e.context("the dictionaries"))?;
-    }
-    Ok(dictionaries)
-}
-
-/// Decodes a dictionary-batch message and puts its values under its id: replacing, or appending if it is a delta.
-/// Returns the bytes that the message's values take.
-pub(crate) fn decode_dictionary(
-    frame: &Frame,
-    schema: &Schema,
-    dictionaries: &mut Dictionaries,
-    limit: DecodeLimit,
-) -> Result<u64> {
-    let message = frame.message()?;
-    let header = message
-        .header_as_dictionary_batch()
-        .ok_or_else(|| Error::corrupt(format!("expected a dictionary batch, found {:?}", message.header_type())))?;
-    let id = header.id();
-    let data = header.data().ok_or_else(|| Error::corrupt(format!("dictionary {id} has no values")))?;
-    let value_type = dictionary_value_type(schema, id)
-        .ok_or_else(|| Error::corrupt(format!("dictionary {id} belongs to no column of the schema")))?;
-    let values_schema = Arc::new(Schema::new(vec![Field::new("dictionary", value_type, true)]));
-    let decoded = decode_columns(
-        data,
-        frame.version()?,
-        &Body::whole(frame.body.clone()),
-        &values_schema,
-        None,
-        dictionaries,
-        limit,
-    )
-    .map_err(|e| e.context(format!("dictionary {id}")))?;
-    let mut values = decoded.batch.column(0).clone();
-    if header.isDelta() {
-        let existing = dictionaries
-            .get(&id)
-            .ok_or_else(|| Error::corrupt(format!("a delta of dictionary {id} comes before the dictionary")))?;
-        values = arrow::compute::concat(&[existing.as_ref(), values.as_ref()])?;
-    }
-    dictionaries.insert(id, values);
-    Ok(decoded.bytes)
-}
-
-/// The type of the values of the dictionary with this id.
-fn dictionary_value_type(schema: &Schema, id: i64) -> Option<DataType> {
-    #[expect(deprecated, reason = "the decoder of arrow-ipc 60 keys dictionaries by the ids in the fields")]
-    let fields = schema.fields_with_dict_id(id);
-    fields.iter().find_map(|field| match field.data_type() {
-        DataType::Dictionary(_, value_type) => Some(value_type.as_ref().clone()),
-        _ => None,
-    })
-}
-
-fn decode_columns(
+pub(super) fn decode_columns(
     header: arrow_ipc::RecordBatch<'_>,
     version: MetadataVersion,
     body: &Body,

@@ -7,27 +7,29 @@
 
 mod compression;
 mod decode;
+mod dictionaries;
 mod encode;
+mod fragments;
 mod head;
 mod layout;
 mod message;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
-pub(crate) use decode::{
-    Body, DecodeLimit, Decoded, Dictionaries, body_range, buffer_ranges, decode_batch, decode_dictionaries,
-    decode_dictionary,
-};
+pub(crate) use decode::{Body, DecodeLimit, Decoded, body_range, buffer_ranges, decode_batch};
+pub(crate) use dictionaries::{Dictionaries, decode_dictionaries, decode_dictionary, dictionary_id, dictionary_ids};
 pub(crate) use encode::{
     BatchFrames, PayloadIndex, assemble, checksum, encode_batch, encode_dictionary, encode_schema,
 };
-pub(crate) use head::{ChunkHead, Head, parse_head};
+pub(crate) use fragments::Fragments;
+pub(crate) use head::{ChunkHead, DictionaryHead, Head, parse_head};
 pub(crate) use message::{END_OF_STREAM, Frame, decode_schema, head_len, invalid_flatbuffer, verifier_options};
 
 use crate::error::{Error, Result};
@@ -83,10 +85,13 @@ pub(crate) struct ChunkDecoder {
 #[derive(Debug)]
 struct Prepared {
     schema_frame: Frame,
-    dictionary_frames: Vec<Frame>,
     schema: SchemaRef,
     /// Increasing indices for the decoder, and the permutation from them to the order wanted.
     projection: Option<(Vec<usize>, Vec<usize>)>,
+    /// Which dictionaries the wanted columns need; all if `None`.
+    needed: Option<BTreeSet<i64>>,
+    /// Those that are needed.
+    dictionary_frames: Vec<Frame>,
     dictionaries: Dictionaries,
 }
 
@@ -122,33 +127,60 @@ impl ChunkDecoder {
 
     fn prepare(&self, frames: &BatchFrames) -> Result<Arc<Prepared>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(last) = last.filter(|last| last.serves(frames)) {
+        let last = last.filter(|last| last.schema_frame.same_message(&frames.schema));
+        let (schema, projection, needed) = match &last {
+            Some(last) => (last.schema.clone(), last.projection.clone(), last.needed.clone()),
+            None => self.resolve(&frames.schema)?,
+        };
+        let wanted = needed_dictionaries(&frames.dictionaries, needed.as_ref())?;
+        if let Some(last) = last.filter(|last| last.has(&wanted)) {
             return Ok(last);
         }
-        let schema = frames.schema.schema()?;
-        if let Some(expected) = &self.expected {
-            check_same_schema(expected, &schema)?;
-        }
-        let dictionaries = decode_dictionaries(&frames.dictionaries, &schema, self.limit)?;
-        let projection = self.columns.as_ref().map(|columns| projection(&schema, columns)).transpose()?;
+        let dictionaries = decode_dictionaries(wanted.iter().copied(), &schema, self.limit)?;
         let prepared = Arc::new(Prepared {
             schema_frame: frames.schema.detached(),
-            dictionary_frames: frames.dictionaries.iter().map(Frame::detached).collect(),
             schema,
             projection,
+            needed,
+            dictionary_frames: wanted.into_iter().map(Frame::detached).collect(),
             dictionaries,
         });
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared.clone());
         Ok(prepared)
     }
+
+    /// What a chunk's schema says of the wanted columns.
+    fn resolve(&self, schema: &Frame) -> Result<Resolved> {
+        let schema = schema.schema()?;
+        if let Some(expected) = &self.expected {
+            check_same_schema(expected, &schema)?;
+        }
+        let projection = self.columns.as_ref().map(|columns| projection(&schema, columns)).transpose()?;
+        let needed = projection.as_ref().map(|(columns, _)| dictionary_ids(&schema, columns));
+        Ok((schema, projection, needed))
+    }
 }
 
+type Resolved = (SchemaRef, Option<(Vec<usize>, Vec<usize>)>, Option<BTreeSet<i64>>);
+
 impl Prepared {
-    fn serves(&self, frames: &BatchFrames) -> bool {
-        self.schema_frame.same_message(&frames.schema)
-            && self.dictionary_frames.len() == frames.dictionaries.len()
-            && self.dictionary_frames.iter().zip(&frames.dictionaries).all(|(a, b)| a.same_message(b))
+    /// Whether these are the dictionaries that were decoded.
+    fn has(&self, dictionaries: &[&Frame]) -> bool {
+        self.dictionary_frames.len() == dictionaries.len()
+            && self.dictionary_frames.iter().zip(dictionaries).all(|(a, b)| a.same_message(b))
     }
+}
+
+/// The dictionary messages with these ids, in their order; all if `None`.
+fn needed_dictionaries<'a>(frames: &'a [Frame], ids: Option<&BTreeSet<i64>>) -> Result<Vec<&'a Frame>> {
+    let Some(ids) = ids else { return Ok(frames.iter().collect()) };
+    let mut needed = Vec::with_capacity(ids.len());
+    for frame in frames {
+        if ids.contains(&dictionary_id(frame)?) {
+            needed.push(frame);
+        }
+    }
+    Ok(needed)
 }
 
 /// Fields must agree in name, type and order; metadata and nullability may differ.

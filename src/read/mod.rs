@@ -10,6 +10,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -219,8 +220,8 @@ pub(crate) struct ReadPlan {
     pub(crate) chunks: Vec<PlannedChunk>,
     /// Of the dataset.
     pub(crate) schema: SchemaRef,
-    /// What the first chunk has before its body, where there is no manifest.
-    pub(crate) head_bytes: Option<u64>,
+    /// Where the first chunk has its schema and the heads of its other messages; empty where there is a manifest.
+    pub(crate) head_places: Vec<Range<u64>>,
     /// What one more read of a part of a chunk costs, in bytes that could be read instead.
     pub(crate) read_cost_bytes: u64,
     pub(crate) filter: Option<BoundFilter>,
@@ -236,7 +237,7 @@ impl ReadPlan {
         };
         let (asked, selection, batches, context) =
             (dataset.clone(), options.partitions.clone(), options.batches, ctx.clone());
-        let (chunks, (schema, head_bytes)) = ctx.block_on_part(async move {
+        let (chunks, (schema, head_places)) = ctx.block_on_part(async move {
             let chunks = asked.plan(&selection, batches, &context).await?;
             let schema = asked.schema_and_head(&chunks, &context).await?;
             Ok((chunks, schema))
@@ -245,7 +246,7 @@ impl ReadPlan {
         let (chunks, verdicts) = prune(chunks, filter.as_ref(), dataset, ctx.progress())?;
         Progress::add(&ctx.progress().chunks_expected, chunks.len() as u64);
         let read_cost_bytes = tuning::READ_COST_BYTES;
-        Ok(ReadPlan { ctx, chunks, schema, head_bytes, read_cost_bytes, filter, verdicts })
+        Ok(ReadPlan { ctx, chunks, schema, head_places, read_cost_bytes, filter, verdicts })
     }
 
     /// Partition and batch of each chunk.

@@ -14,9 +14,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::task::JoinSet;
 
 use super::chunks::{ChunkBytes, ChunkFetch, Fetched};
-use super::layout::{Columns, FirstRead, Known, Layout, Step};
+use super::layout::{Columns, FirstRead, Known, Layout, Step, Which};
 use super::{ReadPlan, RowDecoder, Rows};
-use crate::chunk::{self, Body};
+use crate::chunk::{self, Fragments};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::filter::BoundFilter;
@@ -64,8 +64,7 @@ impl Ranged {
         };
         let looked_at = plan.filter.as_ref().map(BoundFilter::columns).unwrap_or_default();
         let schema_frame = dataset.manifest().map(|manifest| manifest.schema_frame.clone());
-        let head_bytes = plan.head_bytes.unwrap_or(0);
-        let columns = Columns::new(schema.clone(), schema_frame, wanted, looked_at, head_bytes);
+        let columns = Columns::new(schema.clone(), schema_frame, wanted, looked_at, plan.head_places.clone());
         let filter =
             plan.filter.clone().map(|filter| RowDecoder::new(schema, Rows::new(schema, Some(&[]), Some(filter))));
         Ok(Ranged {
@@ -149,9 +148,9 @@ impl Windows {
         while self.start < self.fetching.len() && self.start - first < limit && bytes < WINDOW_BYTES {
             match ranged.columns.first_read(self.fetching.known(self.start)) {
                 FirstRead::Whole => ranged.plan(self.start, Planned::Whole),
-                FirstRead::Head(range) => {
-                    bytes += range.end - range.start;
-                    heads.push(PartialHead { item: self.start, bytes: Vec::new(), range });
+                FirstRead::Head(ranges) => {
+                    bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+                    heads.push(PartialHead { item: self.start, there: Fragments::default(), ranges });
                 }
             }
             self.start += 1;
@@ -171,56 +170,49 @@ impl Windows {
 /// A head, or the beginning of one.
 struct PartialHead {
     item: usize,
-    /// What has been fetched so far, where that was not all.
-    bytes: Vec<u8>,
+    /// What has been fetched so far.
+    there: Fragments,
     /// What is to be fetched.
-    range: Range<u64>,
+    ranges: Vec<Range<u64>>,
 }
 
 /// Fetches heads, and more of those that turn out to be longer, until each chunk's layout is known.
 async fn fetch_heads(fetching: &ChunkFetch, mut heads: Vec<PartialHead>, ctx: &Context) -> Result<()> {
     while !heads.is_empty() {
-        let ranges: Vec<_> = heads.iter().map(|head| (fetching.key(head.item).clone(), head.range.clone())).collect();
-        let mut values: Vec<Option<Buffer>> = vec![None; heads.len()];
-        let mut on_value = |index: usize, value: Option<Buffer>| {
-            Progress::add(&ctx.progress().payload_bytes, value.as_ref().map_or(0, Buffer::len) as u64);
-            values[index] = value;
-        };
-        fetching.store().get_ranges(&ranges, ctx, &mut on_value).await?;
-        let (mut longer, mut short) = (Vec::new(), Vec::new());
-        for (head, value) in heads.into_iter().zip(values) {
-            match value.filter(|value| value.len() as u64 == head.range.end - head.range.start) {
-                Some(bytes) => longer.extend(plan_chunk(fetching, head, bytes)),
-                None => short.push(head.item),
+        let (mut ranges, mut owners) = (Vec::new(), Vec::new());
+        for (owner, head) in heads.iter_mut().enumerate() {
+            for range in std::mem::take(&mut head.ranges) {
+                owners.push((owner, range.clone()));
+                ranges.push((fetching.key(head.item).clone(), range));
             }
         }
+        let mut is_short = vec![false; heads.len()];
+        let mut on_value = |index: usize, value: Option<Buffer>| {
+            let (owner, range): &(usize, Range<u64>) = &owners[index];
+            Progress::add(&ctx.progress().payload_bytes, value.as_ref().map_or(0, Buffer::len) as u64);
+            match value.filter(|value| value.len() as u64 == range.end - range.start) {
+                Some(bytes) => heads[*owner].there.add(range.start, bytes),
+                None => is_short[*owner] = true,
+            }
+        };
+        fetching.store().get_ranges(&ranges, ctx, &mut on_value).await?;
+        let (short, complete): (Vec<_>, Vec<_>) = heads.into_iter().zip(is_short).partition(|(_, short)| *short);
+        let short: Vec<usize> = short.into_iter().map(|(head, _)| head.item).collect();
         for (item, error) in fetching.why_short(&short, ctx).await? {
             fetching.plan(item, error.map_or(Planned::Missing, Planned::Failed));
         }
-        heads = longer;
+        heads = complete.into_iter().filter_map(|(head, _)| plan_chunk(fetching, head)).collect();
     }
     Ok(())
 }
 
 /// Takes note of what a head says; gives back one that is not complete yet.
-fn plan_chunk(fetching: &ChunkFetch, head: PartialHead, bytes: Buffer) -> Option<PartialHead> {
-    let PartialHead { item, bytes: mut before, range } = head;
-    let bytes = if before.is_empty() {
-        bytes
-    } else {
-        before.extend_from_slice(&bytes);
-        Buffer::from_vec(before)
-    };
+fn plan_chunk(fetching: &ChunkFetch, head: PartialHead) -> Option<PartialHead> {
+    let PartialHead { item, there, .. } = head;
     let columns = &fetching.ranged.as_ref()?.columns;
-    match columns.layout(fetching.known(item), bytes.clone()) {
+    match columns.layout(fetching.known(item), there.clone()) {
         Ok(Step::Planned(layout)) => fetching.plan(item, Planned::Parts(layout)),
-        Ok(Step::NeedsMore(end)) if end > range.end => {
-            return Some(PartialHead { item, bytes: bytes.to_vec(), range: range.end..end });
-        }
-        Ok(Step::NeedsMore(_)) => {
-            let error = Error::corrupt("its head is not where the manifest says");
-            fetching.plan(item, Planned::Failed(fetching.at(error, item)));
-        }
+        Ok(Step::NeedsMore(ranges)) => return Some(PartialHead { item, there, ranges }),
         Err(error) => fetching.plan(item, Planned::Failed(fetching.at(error, item))),
     }
     None
@@ -263,13 +255,9 @@ impl Incoming {
         self.segments.len() == self.expected
     }
 
-    fn body(&self) -> Result<Body> {
-        self.layout.body(self.segments.clone())
-    }
-
     fn bytes(&self) -> Fetched {
-        match self.body() {
-            Ok(body) => Fetched::Bytes(ChunkBytes::Parts(self.layout.head.frames.clone(), body)),
+        match self.layout.parts(&self.segments, Which::All) {
+            Ok((frames, body)) => Fetched::Bytes(ChunkBytes::Parts(frames, body)),
             Err(error) => Fetched::Failed(error),
         }
     }
@@ -334,7 +322,7 @@ async fn look_first(
 
 /// Whether the filter keeps any row of a chunk.
 async fn has_rows(fetch: Arc<ChunkFetch>, chunk: &Incoming, progress: Arc<Progress>) -> Result<bool> {
-    let (frames, body) = (chunk.layout.head.frames.clone(), chunk.body()?);
+    let (frames, body) = chunk.layout.parts(&chunk.segments, Which::Filter)?;
     let look = move || {
         let _busy = progress.decode.start();
         let Some(ranged) = &fetch.ranged else { return Ok(true) };
@@ -356,10 +344,9 @@ async fn read_ranges(
 ) -> Result<Vec<usize>> {
     let (mut ranges, mut owners) = (Vec::new(), Vec::new());
     for (owner, chunk) in chunks.iter_mut().enumerate() {
-        let start = chunk.layout.head.body_offset;
         let reads = reads(&chunk.layout).map(RangePlan::reads).unwrap_or_default();
         for read in reads {
-            ranges.push((fetch.key(chunk.item).clone(), start + read.start..start + read.end));
+            ranges.push((fetch.key(chunk.item).clone(), read.clone()));
             owners.push((owner, read.clone()));
         }
         chunk.expected += reads.len();

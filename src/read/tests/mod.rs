@@ -1,5 +1,6 @@
 //! Reading parts of chunks against reading all and taking what is wanted.
 
+mod dictionaries;
 mod filters;
 mod layout;
 mod projection;

@@ -114,8 +114,8 @@ fn generated(store: &Arc<dyn Store>, codec: Codec, dictionary: bool) -> Dataset 
     Dataset::open(store, &prefix, &Context::new()).unwrap()
 }
 
-/// Bytes of the buffers of some columns, of the messages before the bodies, and of the dictionaries.
-fn bytes_of(dataset: &Dataset, names: &[&str]) -> u64 {
+/// Bytes of the buffers of some columns, of the record batches' heads, and of those columns' dictionaries.
+pub(super) fn bytes_of(dataset: &Dataset, names: &[&str]) -> u64 {
     let manifest = dataset.manifest().unwrap();
     let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
     let (wanted, _) = chunk::projection(manifest.schema(), &names).unwrap();
@@ -130,9 +130,9 @@ fn bytes_of(dataset: &Dataset, names: &[&str]) -> u64 {
         let ranges = chunk::buffer_ranges(&frames.batch, manifest.schema(), &wanted).unwrap();
         sum += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
         sum += frames.batch.head().len() as u64;
-        if names.contains(&"str_c".to_string()) {
-            sum += frames.dictionaries.iter().map(|frame| frame.len() as u64).sum::<u64>();
-        }
+        let ids = chunk::dictionary_ids(&frames.schema.schema().unwrap(), &wanted);
+        let needed = frames.dictionaries.iter().filter(|frame| ids.contains(&chunk::dictionary_id(frame).unwrap()));
+        sum += needed.map(|frame| frame.len() as u64).sum::<u64>();
     }
     sum
 }
