@@ -209,7 +209,7 @@ pub fn encode_chunk(batch: &RecordBatch, codec: Codec) -> Result<Vec<u8>> {
 /// the whole manifest as it is stored, for the corpus.
 pub fn encode_manifest(batch: &RecordBatch, value_type: &DataType) -> Result<(Vec<u8>, Vec<u8>)> {
     let columns = statistics_columns(&batch.schema(), 32);
-    let mut builder = ManifestBuilder::new(&columns, &batch.schema());
+    let mut builder = ManifestBuilder::new(&columns, &batch.schema(), 0);
     for (partition, number) in [(0, 0), (0, 1), (3, 0)] {
         let (_, index) = chunk::assemble(&chunk::encode_batch(batch, Codec::Lz4)?);
         let rows = batch.num_rows() as u64;

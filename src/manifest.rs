@@ -3,10 +3,13 @@
 //! The same table, without keys, is the index in the footer of the IPC files that we write. Format version 1
 //! is described in `docs/format.md`. Like everything read from a store it is checked before it is used.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    Array, ArrayBuilder, ArrayRef, AsArray, RecordBatchOptions, StringArray, UInt32Array, UInt64Array, UInt64Builder,
+};
 use arrow::buffer::Buffer;
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type, UInt64Type};
@@ -214,8 +217,7 @@ impl Manifest {
                     (FIELD_COLUMN, name.clone()),
                     (FIELD_COLUMN_INDEX, statistics.column.to_string()),
                 ];
-                let marks: std::collections::HashMap<_, _> =
-                    marks.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+                let marks: HashMap<_, _> = marks.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
                 fields
                     .push(Field::new(format!("{kind}({name})"), array.data_type().clone(), true).with_metadata(marks));
                 columns.push(array.clone());
@@ -230,7 +232,7 @@ impl Manifest {
             (META_SCHEMA, BASE64.encode(self.schema_frame.head())),
         ];
         metadata.extend(self.partition_column.clone().map(|column| (META_PARTITION_COLUMN, column)));
-        let metadata: std::collections::HashMap<_, _> = metadata.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+        let metadata: HashMap<_, _> = metadata.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.chunks.len()));
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         RecordBatch::try_new_with_options(schema, columns, &options)
@@ -447,17 +449,15 @@ pub(crate) fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// Collects the chunks of an upload as they are written, in any order.
+/// Collects the chunks of an upload as they are written, in any order. What it holds of a chunk is what grows with the
+/// dataset while that is written: no more than the columns of the manifest, and room for no more chunks than there are.
 #[derive(Debug)]
 pub(crate) struct ManifestBuilder {
-    rows: Vec<Row>,
+    rows: Vec<ChunkEntry>,
+    /// For each row the place of its partition's value in `values`.
+    row_values: Vec<u32>,
+    values: Vec<Option<PartitionValue>>,
     statistics: Vec<StatisticsBuilder>,
-}
-
-#[derive(Debug)]
-struct Row {
-    entry: ChunkEntry,
-    value: Option<PartitionValue>,
 }
 
 /// Collects the statistics of one column. Arrays of one element take hundreds of bytes each, so they are
@@ -469,16 +469,16 @@ struct StatisticsBuilder {
     absent: ArrayRef,
     min: Vec<ArrayRef>,
     max: Vec<ArrayRef>,
-    null_counts: Vec<Option<u64>>,
+    null_counts: UInt64Builder,
 }
 
 impl StatisticsBuilder {
-    const JOINED: usize = 256;
+    const JOINED: usize = 64;
 
     fn push(&mut self, statistics: Option<&ColumnStatistics>) -> Result<()> {
         self.min.push(statistics.map_or(&self.absent, |s| &s.min).clone());
         self.max.push(statistics.map_or(&self.absent, |s| &s.max).clone());
-        self.null_counts.push(statistics.map(|s| s.null_count));
+        self.null_counts.append_option(statistics.map(|s| s.null_count));
         if self.null_counts.len().is_multiple_of(Self::JOINED) {
             for parts in [&mut self.min, &mut self.max] {
                 let tail = parts.split_off(parts.len() - Self::JOINED);
@@ -489,11 +489,11 @@ impl StatisticsBuilder {
     }
 
     /// The column in the given order of its rows; `None` where nothing is known of any chunk.
-    fn finish(self, order: &UInt64Array) -> Result<Option<StatisticsColumn>> {
-        if self.null_counts.iter().all(Option::is_none) {
+    fn finish(mut self, order: &UInt64Array) -> Result<Option<StatisticsColumn>> {
+        let null_count = self.null_counts.finish();
+        if null_count.null_count() == null_count.len() {
             return Ok(None);
         }
-        let null_count: ArrayRef = Arc::new(UInt64Array::from(self.null_counts));
         Ok(Some(StatisticsColumn {
             column: self.column,
             min: take(&join(&self.min)?, order, None)?,
@@ -520,15 +520,22 @@ pub(crate) struct ManifestHeader {
 }
 
 impl ManifestBuilder {
-    /// `statistics_columns` says of which columns of the schema there will be statistics.
-    pub(crate) fn new(statistics_columns: &[usize], schema: &Schema) -> Self {
+    /// `statistics_columns` says of which columns of the schema there will be statistics, `chunks` how many chunks
+    /// there will be, as far as known.
+    pub(crate) fn new(statistics_columns: &[usize], schema: &Schema, chunks: usize) -> Self {
         let builder = |column: &usize| {
             let data_type = statistics_type(schema.field(*column).data_type())?;
             let absent = arrow::array::new_null_array(data_type, 1);
             let (min, max) = (Vec::new(), Vec::new());
-            Some(StatisticsBuilder { column: *column, absent, min, max, null_counts: Vec::new() })
+            let null_counts = UInt64Builder::with_capacity(chunks);
+            Some(StatisticsBuilder { column: *column, absent, min, max, null_counts })
         };
-        ManifestBuilder { rows: Vec::new(), statistics: statistics_columns.iter().filter_map(builder).collect() }
+        ManifestBuilder {
+            rows: Vec::with_capacity(chunks),
+            row_values: Vec::with_capacity(chunks),
+            values: Vec::new(),
+            statistics: statistics_columns.iter().filter_map(builder).collect(),
+        }
     }
 
     /// Adds a chunk; its statistics are in the order of the builder's columns, `None` where nothing is known.
@@ -541,7 +548,12 @@ impl ManifestBuilder {
         for (position, builder) in self.statistics.iter_mut().enumerate() {
             builder.push(statistics.map(|statistics| &statistics[position]))?;
         }
-        self.rows.push(Row { entry, value });
+        // Chunks of a partition mostly come one after the other.
+        if self.values.last() != Some(&value) {
+            self.values.push(value);
+        }
+        self.rows.push(entry);
+        self.row_values.push(self.values.len() as u32 - 1);
         Ok(())
     }
 
@@ -549,25 +561,26 @@ impl ManifestBuilder {
     pub(crate) fn finish(self, header: ManifestHeader) -> Result<Manifest> {
         let mut order: Vec<u64> = (0..self.rows.len() as u64).collect();
         order.sort_by_key(|row| {
-            let entry = &self.rows[*row as usize].entry;
+            let entry = &self.rows[*row as usize];
             (entry.partition, entry.batch)
         });
         let order = UInt64Array::from(order);
-        let rows = || order.values().iter().map(|row| &self.rows[*row as usize]);
-        let values: Vec<_> = rows().map(|row| row.value.clone()).collect();
-        let chunks = rows().map(|row| row.entry.clone()).collect();
+        let mut chunks = self.rows;
+        chunks.sort_unstable_by_key(|entry| (entry.partition, entry.batch));
         let (partition_column, value_type) = match header.partition_column {
             Some((name, data_type)) => (Some(name), data_type),
             None => (None, DataType::Utf8),
         };
         let statistics = self.statistics.into_iter().map(|builder| builder.finish(&order));
+        let values = partition::values_array(&self.values, &value_type)?;
+        let value_rows: Vec<u32> = order.values().iter().map(|row| self.row_values[*row as usize]).collect();
         Ok(Manifest {
             upload_id: header.upload_id,
             created_at: header.created_at,
             compression: header.compression,
             writer: concat!("arrowredis ", env!("CARGO_PKG_VERSION")).to_string(),
             partition_column,
-            partition_values: partition::values_array(&values, &value_type)?,
+            partition_values: take(&values, &UInt32Array::from(value_rows), None)?,
             statistics: statistics.filter_map(Result::transpose).collect::<Result<_>>()?,
             chunks,
             schema: header.schema_frame.schema()?,
@@ -611,7 +624,7 @@ mod tests {
             .unwrap()
         };
         let columns = statistics_columns(&batch(0).schema(), 32);
-        let mut builder = ManifestBuilder::new(&columns, &batch(0).schema());
+        let mut builder = ManifestBuilder::new(&columns, &batch(0).schema(), 0);
         // Pushed out of order on purpose.
         for (partition, batch_number) in [(7u32, 1u32), (3, 0), (7, 0)] {
             let data = batch(i64::from(partition) * 100 + i64::from(batch_number));

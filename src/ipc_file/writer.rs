@@ -66,7 +66,7 @@ impl<W: Write> FileWriter<W> {
         let head = header.schema_frame.padded_head(schema_len);
         out.write_all(&head)?;
         let schema = header.schema_frame.schema()?;
-        let index = ManifestBuilder::new(&statistics_columns, &schema);
+        let index = ManifestBuilder::new(&statistics_columns, &schema, 0);
         let mut writer = FileWriter {
             out,
             position: (HEADER.len() + head.len()) as u64,

@@ -228,8 +228,7 @@ pub(super) async fn tidy(shared: &Shared, before: &Before, lease: &Lease) -> Lef
     if let Some(version) = &before.version {
         left = left.without(&version.upload_id);
     }
-    let written: HashSet<String> = shared.touched().into_iter().collect();
-    let surplus: Vec<String> = before.chunk_keys.iter().filter(|key| !written.contains(*key)).cloned().collect();
+    let surplus = surplus(shared, before);
     if let Err(error) = retire(shared, before, &surplus, &mut left).await {
         tracing::warn!(%error, prefix, chunks = surplus.len(), "chunks of the replaced dataset could not be removed");
     }
@@ -243,6 +242,15 @@ pub(super) async fn tidy(shared: &Shared, before: &Before, lease: &Lease) -> Lef
             left
         }
     }
+}
+
+/// The keys of the replaced dataset that were not written anew.
+fn surplus(shared: &Shared, before: &Before) -> Vec<String> {
+    if before.chunk_keys.is_empty() {
+        return Vec::new();
+    }
+    let written: HashSet<String> = shared.touched().into_iter().collect();
+    before.chunk_keys.iter().filter(|key| !written.contains(*key)).cloned().collect()
 }
 
 async fn retire(shared: &Shared, before: &Before, surplus: &[String], left: &mut Leftovers) -> Result<()> {

@@ -46,7 +46,10 @@ pub(super) async fn upload(
     let upload_id = lease.upload_id().to_string();
     let mut upload = Upload {
         shared: Arc::new(Shared::new(&items.plan, &lease, store, prefix, options, ctx.clone())?),
-        index: ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema),
+        index: {
+            let chunks = items.plan.places.as_ref().map_or(0, Vec::len);
+            ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema, chunks)
+        },
         before: Before::default(),
         running: JoinSet::new(),
     };
@@ -81,15 +84,17 @@ pub(super) struct Shared {
     decoder: ChunkDecoder,
     statistics_columns: Vec<usize>,
     pub(super) chunks_copied: AtomicU64,
-    /// Keys that this upload has written or tried to: what cleaning up may delete.
-    touched: Mutex<Vec<String>>,
+    /// Partition and batch of the chunks that this upload has written or tried to: what cleaning up may delete.
+    touched: Mutex<Vec<(u32, u32)>>,
     /// The schema message that the chunks carry.
     pub(super) schema_frame: OnceLock<Frame>,
 }
 
 impl Shared {
+    /// The keys that this upload has written or tried to.
     pub(super) fn touched(&self) -> Vec<String> {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.iter().map(|(partition, batch)| names::chunk_key(&self.base, *partition, *batch)).collect()
     }
 
     fn new(
@@ -113,7 +118,7 @@ impl Shared {
             decoder: ChunkDecoder::new(Some(plan.schema.clone()), None, limit),
             statistics_columns: plan.statistics_columns.clone(),
             chunks_copied: AtomicU64::new(0),
-            touched: Mutex::default(),
+            touched: Mutex::new(Vec::with_capacity(plan.places.as_ref().map_or(0, Vec::len))),
             schema_frame: OnceLock::new(),
         })
     }
@@ -200,7 +205,7 @@ impl Upload {
     /// Publishes what was written and tidies up, or cleans up.
     async fn end(mut self, plan: &PlanFacts, lease: Lease, written: Result<Vec<String>>) -> Result<Published> {
         let shared = self.shared.clone();
-        let index = std::mem::replace(&mut self.index, ManifestBuilder::new(&[], &plan.schema));
+        let index = std::mem::replace(&mut self.index, ManifestBuilder::new(&[], &plan.schema, 0));
         let published = match written {
             Ok(warnings) => publish(&shared, index, plan, &lease, &self.before)
                 .await
@@ -315,8 +320,8 @@ async fn write_group(
             let keys: Vec<String> = entries.iter().map(|(key, _)| key.clone()).collect();
             check_absent(shared, &keys).await?;
         }
-        let keys = entries.iter().map(|(key, _)| key.clone());
-        shared.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
+        let places = written.iter().map(|written| (written.entry.partition, written.entry.batch));
+        shared.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(places);
         shared.store.put_many(&entries, &shared.ctx).await?;
     }
     Progress::add(&progress.rows, rows);
