@@ -35,6 +35,7 @@ header: build ## make include/arrowredis.h and the list of its symbols again fro
 check: setup check-go check-java ## formatting, lints, dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) --all-targets --no-default-features -- -D warnings
 	scripts/check-dependencies
 	scripts/test-mutants --check
 	$(PYTHON) -m ruff check $(PYTHON_SOURCES)

@@ -28,7 +28,7 @@ pub(crate) use self::{
 #[cfg(not(feature = "s3"))]
 pub(crate) use self::without::{delete, open, upload};
 
-#[cfg(not(feature = "s3"))]
+#[cfg(any(test, not(feature = "s3")))]
 mod without {
     use std::path::Path;
 
@@ -55,16 +55,22 @@ mod without {
 
     #[cfg(test)]
     mod tests {
-        use crate::{Context, ErrorKind, FileOptions, IpcFile, store::S3Options};
+        use super::*;
+        use crate::ErrorKind;
+        use crate::store::S3Options;
 
         #[test]
         fn what_is_missing_is_named() {
-            let (ctx, url) = (Context::new(), "s3://bucket/key");
-            let opened = IpcFile::open_at(url, &FileOptions::default(), &ctx).map(|_| ());
-            let uploaded = crate::upload_file(std::path::Path::new("x"), url, &S3Options::default(), &ctx).map(|_| ());
-            let deleted = crate::delete_uploaded(url, &S3Options::default(), &ctx);
-            for error in [opened, uploaded, deleted].map(Result::unwrap_err) {
+            let (url, ctx) = (S3Url::parse("s3://bucket/key", &S3Options::default()).unwrap(), Context::new());
+            let context = ctx.clone();
+            let calls = async move {
+                let opened = open(&url, &context).await.map(|_| ());
+                let uploaded = upload(Path::new("x"), &url, &context).await.map(|_| ());
+                Ok([opened, uploaded, delete(&url, &context).await])
+            };
+            for error in ctx.block_on(calls).unwrap().map(Result::unwrap_err) {
                 assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+                assert!(error.message().contains("s3://bucket/key: this build of the library has no S3"), "{error}");
                 assert!(error.message().contains("Cargo feature 's3'"), "{error}");
             }
         }
