@@ -10,7 +10,7 @@ from jobs import PEERS, S3, SHAPE, SPLIT, Job
 from limits import Bound, Limit, RedisLimit, S3Limit
 from programs import arrowredis
 from servers import S3_KEYS
-from timing import Timing, run
+from timing import Timing, run, touch_memory
 
 BUCKET = "bench"
 
@@ -104,6 +104,7 @@ class Bench:
                     if job.stored
                     else f"written-{names.index(name)}"
                 )
+                touch_memory()
                 result = run(commands[name], **self.values(job, prefix))
                 moved[name] = (result["rows"], result["chunks"] if job.same_chunks else 0)
                 if number:
