@@ -31,17 +31,17 @@ TOUCHED_BYTES = 512 << 20
 HUGE_PAGE = 2 << 20
 
 
-def touch_memory() -> None:
+def touch_memory(size: int = TOUCHED_BYTES) -> None:
     """Uses and frees memory, so that the next program's is at hand.
 
     A virtual machine's host may take back what is free for some seconds. Whoever uses it next waits
     for milliseconds for each huge page, which is no doing of the program's.
     """
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    with mmap.mmap(-1, TOUCHED_BYTES, flags=private) as memory:
+    with mmap.mmap(-1, size, flags=private) as memory:
         if hasattr(mmap, "MADV_HUGEPAGE"):
             memory.madvise(mmap.MADV_HUGEPAGE)
-        for start in range(0, TOUCHED_BYTES, HUGE_PAGE):
+        for start in range(0, size, HUGE_PAGE):
             memory[start] = 1
 
 
