@@ -88,28 +88,11 @@ impl Block {
     }
 }
 
+fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+    pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 impl Pool {
-    fn lock() -> MutexGuard<'static, Pool> {
-        POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// A block of so many bytes or more: one that has served before, if possible.
-    fn take(&mut self, capacity: usize) -> Option<Block> {
-        if let Some(block) = self.recycle(capacity) {
-            return Some(block);
-        }
-        if capacity >= LARGE_FROM {
-            return Block::map(capacity);
-        }
-        if let Some(block) = self.shared.as_mut().and_then(|shared| shared.cut(capacity)) {
-            return Some(block);
-        }
-        let mut shared = Block::map(SHARED_BYTES)?;
-        let block = shared.cut(capacity);
-        self.shared = Some(shared);
-        block
-    }
-
     /// The smallest free block that fits, unless it is more than twice too large.
     fn recycle(&mut self, capacity: usize) -> Option<Block> {
         let fits = |block: &Block| block.len >= capacity && block.len / 2 <= capacity;
@@ -130,13 +113,32 @@ impl Pool {
     }
 }
 
+/// A block of so many bytes or more: one that has served before, if possible. Mappings are made outside the lock.
+fn take(pool: &Mutex<Pool>, capacity: usize) -> Option<Block> {
+    if capacity >= LARGE_FROM {
+        let recycled = lock(pool).recycle(capacity);
+        return recycled.or_else(|| Block::map(capacity));
+    }
+    let pooled = {
+        let mut pool = lock(pool);
+        pool.recycle(capacity).or_else(|| pool.shared.as_mut()?.cut(capacity))
+    };
+    if pooled.is_some() {
+        return pooled;
+    }
+    let mut shared = Block::map(SHARED_BYTES)?;
+    let block = shared.cut(capacity);
+    lock(pool).shared = Some(shared);
+    block
+}
+
 /// Memory that goes back to the pool when dropped.
 struct Pooled(Option<Block>);
 
 impl Drop for Pooled {
     fn drop(&mut self) {
         if let Some(block) = self.0.take() {
-            drop(Pool::lock().put(block));
+            drop(lock(&POOL).put(block));
         }
     }
 }
@@ -171,7 +173,7 @@ impl Memory {
         }
         let step = if len < LARGE_FROM { SMALL_STEP } else { LARGE_STEP };
         let capacity = len.checked_next_multiple_of(step).ok_or_else(|| out_of_memory(len))?;
-        let block = Pool::lock().take(capacity).ok_or_else(|| out_of_memory(len))?;
+        let block = take(&POOL, capacity).ok_or_else(|| out_of_memory(len))?;
         Ok(Memory { storage: Storage::Pooled(Pooled(Some(block))), len })
     }
 
@@ -239,9 +241,9 @@ mod tests {
 
     #[test]
     fn blocks_of_one_mapping_do_not_overlap() {
-        let mut pool = Pool::default();
+        let pool = Mutex::default();
         let sizes = [100, 1500, 1900, 2000, 64, 500, 3000];
-        let mut blocks: Vec<Block> = sizes.iter().map(|kib| pool.take(kib << 10).unwrap()).collect();
+        let mut blocks: Vec<Block> = sizes.iter().map(|kib| take(&pool, kib << 10).unwrap()).collect();
         for (i, block) in blocks.iter_mut().enumerate() {
             assert!(block.as_mut_slice().iter().all(|byte| *byte == 0), "fresh memory is zeroed");
             block.as_mut_slice().fill(i as u8 + 1);
@@ -251,8 +253,8 @@ mod tests {
             assert!(block.as_mut_slice().iter().all(|byte| *byte == i as u8 + 1));
         }
         assert!(Arc::ptr_eq(&blocks[0].mapping, &blocks[2].mapping));
-        assert!(blocks.into_iter().all(|block| pool.put(block).is_none()));
-        assert_eq!(pool.take(1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(3), "the smallest that fits");
+        assert!(blocks.into_iter().all(|block| lock(&pool).put(block).is_none()));
+        assert_eq!(take(&pool, 1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(3), "the smallest that fits");
     }
 
     #[test]

@@ -60,22 +60,28 @@ func startRedis(t *testing.T) (url string) {
 	folder := t.TempDir()
 	socket := filepath.Join(folder, "redis.sock")
 	server := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder)
+	start(t, server, "unix", socket)
+	return "unix://" + socket
+}
+
+// start runs a server until the test ends; it answers at the address when this returns.
+func start(t *testing.T, server *exec.Cmd, network, address string) {
+	t.Helper()
 	if err := server.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s cannot be started (make setup brings what tests need): %v", server.Path, err)
 	}
 	t.Cleanup(func() {
 		_ = server.Process.Kill()
 		_ = server.Wait()
 	})
 	for range 1000 {
-		if connection, err := net.Dial("unix", socket); err == nil {
+		if connection, err := net.Dial(network, address); err == nil {
 			_ = connection.Close()
-			return "unix://" + socket
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatal("redis-server does not answer")
-	return ""
+	t.Fatalf("%s does not answer", server.Path)
 }
 
 func TestTheProgramInTheReadme(t *testing.T) {
@@ -120,22 +126,8 @@ func startS3(t *testing.T, region, accessKey, secretKey string) string {
 	_ = probe.Close()
 	command := exec.Command(server, "--port", address, "--access", accessKey, "--secret", secretKey, "--region", region,
 		"--quiet", "posix", "--sidecar", filepath.Join(folder, "metadata"), filepath.Join(folder, "data"))
-	if err := command.Start(); err != nil {
-		t.Fatalf("%s cannot be started (make setup compiles it): %v", server, err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	for range 1000 {
-		if connection, err := net.Dial("tcp", address); err == nil {
-			_ = connection.Close()
-			return address
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("versitygw does not answer")
-	return ""
+	start(t, command, "tcp", address)
+	return address
 }
 
 func TestTheProgramOnS3(t *testing.T) {

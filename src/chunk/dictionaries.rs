@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow_ipc::DictionaryBatch;
 
 use super::decode::{Body, DecodeLimit, decode_columns};
 use super::message::Frame;
@@ -15,11 +16,14 @@ pub(crate) type Dictionaries = HashMap<i64, ArrayRef>;
 
 /// The id of a dictionary message.
 pub(crate) fn dictionary_id(frame: &Frame) -> Result<i64> {
+    Ok(header(frame)?.id())
+}
+
+fn header(frame: &Frame) -> Result<DictionaryBatch<'_>> {
     let message = frame.message()?;
-    let header = message
+    message
         .header_as_dictionary_batch()
-        .ok_or_else(|| Error::corrupt(format!("expected a dictionary batch, found {:?}", message.header_type())))?;
-    Ok(header.id())
+        .ok_or_else(|| Error::corrupt(format!("expected a dictionary batch, found {:?}", message.header_type())))
 }
 
 /// The ids of all dictionaries that some columns of a decoded schema need, those within the values of others included.
@@ -87,10 +91,7 @@ pub(crate) fn decode_dictionary(
     dictionaries: &mut Dictionaries,
     limit: DecodeLimit,
 ) -> Result<u64> {
-    let message = frame.message()?;
-    let header = message
-        .header_as_dictionary_batch()
-        .ok_or_else(|| Error::corrupt(format!("expected a dictionary batch, found {:?}", message.header_type())))?;
+    let header = header(frame)?;
     let id = header.id();
     let data = header.data().ok_or_else(|| Error::corrupt(format!("dictionary {id} has no values")))?;
     let value_type = dictionary_value_type(schema, id)

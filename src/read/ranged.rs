@@ -1,8 +1,9 @@
-//! ChunkFetch the wanted columns of chunks rather than whole chunks.
+//! Fetching the wanted columns of chunks rather than whole chunks.
 //!
 //! The heads of many chunks are fetched by one request, window after window, the next one while the columns of
 //! this one come in. A head tells which ranges of its chunk hold the columns; these are fetched in groups of
-//! about a request's size, those that a filter looks at first where that may save the others. Before rows are handed out, the dataset confirms that it has not been replaced.
+//! about a request's size, those that a filter looks at first where that may save the others. Before rows are handed
+//! out, the dataset confirms that it has not been replaced.
 
 use std::collections::HashMap;
 use std::ops::Range;

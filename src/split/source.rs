@@ -169,6 +169,13 @@ pub(super) struct PlanFacts {
     pub(super) expected_bytes: Option<u64>,
 }
 
+impl PlanFacts {
+    /// How many chunks there will be, as far as known.
+    pub(super) fn chunks(&self) -> usize {
+        self.places.as_ref().map_or(0, Vec::len)
+    }
+}
+
 impl Items {
     /// Starts the thread that reads the input. It ends with the input, at the first error, or when nobody
     /// receives any more; a read that blocks for ever keeps the thread, not the operation.

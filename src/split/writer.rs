@@ -46,10 +46,7 @@ pub(super) async fn upload(
     let upload_id = lease.upload_id().to_string();
     let mut upload = Upload {
         shared: Arc::new(Shared::new(&items.plan, &lease, store, prefix, options, ctx.clone())?),
-        index: {
-            let chunks = items.plan.places.as_ref().map_or(0, Vec::len);
-            ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema, chunks)
-        },
+        index: ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema, items.plan.chunks()),
         before: Before::default(),
         running: JoinSet::new(),
     };
@@ -118,7 +115,7 @@ impl Shared {
             decoder: ChunkDecoder::new(Some(plan.schema.clone()), None, limit),
             statistics_columns: plan.statistics_columns.clone(),
             chunks_copied: AtomicU64::new(0),
-            touched: Mutex::new(Vec::with_capacity(plan.places.as_ref().map_or(0, Vec::len))),
+            touched: Mutex::new(Vec::with_capacity(plan.chunks())),
             schema_frame: OnceLock::new(),
         })
     }
