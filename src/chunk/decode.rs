@@ -14,12 +14,12 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::{CompressionType, MetadataVersion};
-use flatbuffers::FlatBufferBuilder;
 
 use super::compression::Stored;
 use super::dictionaries::Dictionaries;
 use super::layout::{ColumnSpan, column_spans};
 use super::message::{Frame, unsupported_or_corrupt, verifier_options};
+use super::rebuild::{Place, rebuild_header};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::runtime::catch_panic;
@@ -273,7 +273,7 @@ fn parse_header(bytes: &[u8]) -> Result<arrow_ipc::RecordBatch<'_>> {
 }
 
 /// Where the wanted buffers lie in the one segment, which starts at `start` of the body.
-fn places_in_segment(header: &arrow_ipc::RecordBatch<'_>, wanted: &[bool], start: u64) -> Vec<(usize, usize)> {
+fn places_in_segment(header: &arrow_ipc::RecordBatch<'_>, wanted: &[bool], start: u64) -> Vec<Place> {
     let buffers = header.buffers();
     let place = |(buffer, wanted): (&arrow_ipc::Buffer, &bool)| match wanted {
         true if buffer.length() > 0 => ((buffer.offset() as u64 - start) as usize, buffer.length() as usize),
@@ -314,7 +314,7 @@ fn aligned(stored: &[Stored<'_>]) -> bool {
 }
 
 /// Decompresses all buffers into one block; returns it with each buffer's offset and length.
-fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<(Buffer, Vec<(usize, usize)>)> {
+fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<(Buffer, Vec<Place>)> {
     let mut places = Vec::with_capacity(stored.len());
     let mut end = 0usize;
     for buffer in stored {
@@ -327,26 +327,4 @@ fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<(Buffer, 
         buffer.write_to(codec, &mut block[*offset..][..*len])?;
     }
     Ok((memory.freeze(), places))
-}
-
-/// The same header for an uncompressed body whose buffers lie at `places`.
-fn rebuild_header(header: &arrow_ipc::RecordBatch<'_>, places: &[(usize, usize)]) -> Vec<u8> {
-    let mut builder = FlatBufferBuilder::with_capacity(64 + 16 * places.len() * 2);
-    let nodes: Vec<arrow_ipc::FieldNode> = header.nodes().iter().flatten().copied().collect();
-    let buffers: Vec<arrow_ipc::Buffer> =
-        places.iter().map(|(offset, len)| arrow_ipc::Buffer::new(*offset as i64, *len as i64)).collect();
-    let nodes = builder.create_vector(&nodes);
-    let buffers = builder.create_vector(&buffers);
-    let variadic =
-        header.variadicBufferCounts().map(|counts| builder.create_vector(&counts.iter().collect::<Vec<_>>()));
-    let mut batch = arrow_ipc::RecordBatchBuilder::new(&mut builder);
-    batch.add_length(header.length());
-    batch.add_nodes(nodes);
-    batch.add_buffers(buffers);
-    if let Some(variadic) = variadic {
-        batch.add_variadicBufferCounts(variadic);
-    }
-    let root = batch.finish();
-    builder.finish(root, None);
-    builder.finished_data().to_vec()
 }

@@ -12,7 +12,9 @@ mod encode;
 mod fragments;
 mod head;
 mod layout;
+mod lz4;
 mod message;
+mod rebuild;
 #[cfg(test)]
 mod tests;
 

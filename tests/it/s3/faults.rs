@@ -131,8 +131,8 @@ fn what_can_pass_is_tried_again() {
         assert_same(&local, &remote, &FileReadOptions::default());
         let reading = ctx();
         assert_eq!(read_file(&remote, &FileReadOptions::default(), &reading).unwrap().count(), 32);
-        // An upload's answers have no bodies that could be cut.
-        assert_eq!(uploading.metrics().retries > 0, fate != Fate::CutShort, "{fate:?}");
+        // Of an upload's answers hardly any has a body that could be cut.
+        assert!(uploading.metrics().retries > 0 || fate == Fate::CutShort, "{fate:?}");
         assert!(reading.metrics().retries > 0, "{fate:?}");
         assert_eq!(server.orphans(), Vec::<PathBuf>::new(), "{fate:?}");
     }
