@@ -108,10 +108,11 @@ pub fn ipc_file(bytes: &[u8]) {
     let Some(file) = accepted(IpcFile::from_buffer("input", buffer(bytes))).map(Arc::new) else { return };
     // A few bytes of footer can name the same message a million times: each is looked at alike.
     let batches = file.batch_count().min(MOST_BATCHES);
+    let Some(schema) = accepted(file.schema_frame(&Context::new())) else { return };
     for position in 0..batches {
         let bytes = file.bytes().at_hand(&file.block(position).range()).expect("blocks lie within the file");
         let Some(frame) = accepted(file.batch_frame(position, &bytes)) else { continue };
-        copied(&file.frames(frame.clone()));
+        copied(&file.frames(&schema, frame.clone()));
         let body = Body::whole(frame.body.clone());
         if let Some(decoded) = accepted(file.decode(position, &frame, &body, None)) {
             check_batch(&decoded.batch);

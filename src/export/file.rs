@@ -54,14 +54,18 @@ impl Export {
         let statistics_columns = statistics_columns(&schema, STATISTICS_COLUMNS);
         let positions: Vec<usize> = plan.batches.iter().map(|batch| batch.position).collect();
         let whole = options.columns.is_none() && options.filter.is_empty();
+        let copied = if whole { Some(file.schema_frame(&ctx)?) } else { None };
         let (file, wanted) = (file.clone(), statistics_columns.clone());
         let pipeline = fetch.start(&ctx, move |fetch, item, batch| {
             let known = if whole { file.statistics(positions[item], &wanted) } else { None };
-            let prepared = if whole && ipc_file::codec_of(&batch.frame)? == codec {
-                Some(Prepared::copied(file.frames(batch.frame), known)?)
-            } else {
-                let decoded = decoder.decode(fetch, item, &batch)?;
-                decoded.map(|decoded| Prepared::encoded(&decoded, codec, known, &wanted)).transpose()?
+            let prepared = match &copied {
+                Some(schema) if ipc_file::codec_of(&batch.frame)? == codec => {
+                    Some(Prepared::copied(file.frames(schema, batch.frame), known)?)
+                }
+                _ => {
+                    let decoded = decoder.decode(fetch, item, &batch)?;
+                    decoded.map(|decoded| Prepared::encoded(&decoded, codec, known, &wanted)).transpose()?
+                }
             };
             let bytes = prepared.as_ref().map_or(0, |prepared| prepared.frames.batch.len() as u64);
             Ok((prepared, bytes))

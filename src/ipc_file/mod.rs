@@ -10,6 +10,7 @@ mod unify;
 mod writer;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
@@ -45,8 +46,11 @@ pub struct FileOptions {
 pub struct IpcFile {
     name: String,
     bytes: FileBytes,
+    /// Where the footer starts.
+    messages_end: u64,
     footer: Footer,
-    schema_frame: Frame,
+    /// The first message, once it was read.
+    schema_frame: OnceLock<Frame>,
     /// Complete, in an order in which they can be decoded.
     dictionary_frames: Vec<Frame>,
     dictionaries: Dictionaries,
@@ -78,8 +82,8 @@ impl IpcFile {
 
     /// Opens a local file by its path, or a file on S3 by its URL: `s3://BUCKET/KEY`, options in its query.
     ///
-    /// Of a file on S3 this takes one request for its last bytes and one for its first, and more where footer or
-    /// dictionaries do not lie there. All that is read afterwards is of the same version of the object.
+    /// Of a file on S3 this takes one request for its last bytes, and more where it has dictionaries or a footer that does
+    /// not fit in. All that is read afterwards is of the same version of the object.
     ///
     /// # Errors
     /// As [`IpcFile::open`]; `INVALID_ARGUMENT` for a URL that cannot be used; `UNAVAILABLE` and what else the server
@@ -144,10 +148,6 @@ impl IpcFile {
         self.index_rows.get(position).copied()
     }
 
-    pub(crate) fn schema_frame(&self) -> &Frame {
-        &self.schema_frame
-    }
-
     pub(crate) fn block(&self, position: usize) -> &MessageBlock {
         &self.footer.batches[position]
     }
@@ -168,9 +168,9 @@ impl IpcFile {
         Frame::from_head(head).and_then(check).map_err(|e| self.at_batch(e, position))
     }
 
-    /// A message of this file with all that it needs to be read by itself.
-    pub(crate) fn frames(&self, batch: Frame) -> BatchFrames {
-        BatchFrames { schema: self.schema_frame.clone(), dictionaries: self.dictionary_frames.clone(), batch }
+    /// A message of this file with all that it needs to be read by itself, of which `schema` is [`IpcFile::schema_frame`].
+    pub(crate) fn frames(&self, schema: &Frame, batch: Frame) -> BatchFrames {
+        BatchFrames { schema: schema.clone(), dictionaries: self.dictionary_frames.clone(), batch }
     }
 
     /// Decodes the wanted columns (all, if `projection` is `None`) of a message of this file.

@@ -1,6 +1,10 @@
-//! Opening a file: its ends, schema, dictionaries and index.
+//! Opening a file: its footer, dictionaries and index, and its schema message.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
 use super::footer::{self, Footer, HEADER, MAGIC, TAIL_BYTES};
@@ -10,13 +14,31 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::runtime::{Context, runtime};
-use crate::store::FileBytes;
+use crate::store::{END_BYTES, FileBytes};
 
 impl IpcFile {
     /// Reads footer, schema and dictionaries of a file. Errors name it.
     pub(crate) async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
         let described = format!("'{name}'");
         load(name, bytes, ctx).await.map_err(|e| e.context(described))
+    }
+
+    /// The schema message, without which no message can be copied. The start of a file that is far away is read when it is
+    /// first asked for: reading rows does not need it.
+    ///
+    /// # Errors
+    /// `CORRUPT` where the file does not start with the schema that is in its footer; what reading reports.
+    pub(crate) fn schema_frame(self: &Arc<Self>, ctx: &Context) -> Result<Frame> {
+        if let Some(frame) = self.schema_frame.get() {
+            return Ok(frame.clone());
+        }
+        let (file, context) = (self.clone(), ctx.clone());
+        let frame = ctx.block_on_part(async move {
+            read_schema_message(&file.bytes, file.messages_end, file.schema(), &context)
+                .await
+                .map_err(|e| e.context(format!("'{}'", file.name)))
+        })?;
+        Ok(self.schema_frame.get_or_init(|| frame).clone())
     }
 }
 
@@ -25,17 +47,29 @@ async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> 
     let limit = DecodeLimit { base_bytes: runtime.budget.total() };
     let (footer_bytes, messages_end) = read_footer(&bytes, ctx).await?;
     let footer = runtime.compute(move || Footer::parse(&footer_bytes, messages_end)).await?;
-    let schema_frame = read_schema_message(&bytes, messages_end, ctx).await?;
+    let schema_frame = match bytes.at_hand(&start_of_messages(messages_end)) {
+        Some(_) => OnceLock::from(read_schema_message(&bytes, messages_end, &footer.schema, ctx).await?),
+        None => OnceLock::new(),
+    };
     let blocks: Vec<_> = footer.dictionaries.iter().map(|block| block.range()).collect();
     let dictionary_bytes = bytes.read_all(&blocks, ctx).await?;
     let parse = move || {
-        if schema_frame.schema()?.fields() != footer.schema.fields() {
-            return Err(Error::corrupt("the schema at the start of the file is not the one in its footer"));
-        }
         let (dictionary_frames, dictionaries) = parse_dictionaries(&dictionary_bytes, &footer, limit)?;
         let index = footer.custom_metadata.get(INDEX_KEY).map(|text| Manifest::from_footer_text(text)).transpose()?;
         let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.unwrap_or_default();
-        Ok(IpcFile { name, bytes, footer, schema_frame, dictionary_frames, dictionaries, index, index_rows, limit })
+        let file = IpcFile {
+            name,
+            bytes,
+            messages_end,
+            footer,
+            schema_frame,
+            dictionary_frames,
+            dictionaries,
+            index,
+            index_rows,
+            limit,
+        };
+        Ok(file)
     };
     runtime.compute(parse).await
 }
@@ -45,33 +79,40 @@ async fn read_footer(bytes: &FileBytes, ctx: &Context) -> Result<(Buffer, u64)> 
     let file_len = bytes.len();
     let tail = bytes.read(file_len.saturating_sub(TAIL_BYTES as u64)..file_len, ctx).await?;
     let footer_len = footer::footer_len(&tail, file_len)?;
-    let head = bytes.read(0..HEADER.len() as u64, ctx).await?;
-    if head[..MAGIC.len()] != MAGIC {
-        return Err(Error::corrupt("this is not an Arrow IPC file: it does not start with the magic 'ARROW1'"));
-    }
     let end = file_len - TAIL_BYTES as u64;
     let start = end - footer_len as u64;
     Ok((bytes.read(start..end, ctx).await?, start))
 }
 
+/// Where the first message lies, most likely.
+fn start_of_messages(messages_end: u64) -> Range<u64> {
+    0..messages_end.min(END_BYTES)
+}
+
 /// The first message. It follows the magic and zeros up to a multiple of 8, or of 64 where arrow-rs wrote the file.
-async fn read_schema_message(bytes: &FileBytes, messages_end: u64, ctx: &Context) -> Result<Frame> {
-    const FURTHEST_START: u64 = 64;
-    let mut start = HEADER.len() as u64;
-    let prefix_at = |start: u64| start.min(messages_end)..start.saturating_add(8).min(messages_end);
-    let mut prefix = bytes.read(prefix_at(start), ctx).await?;
-    while prefix[..] == [0; 8] && start < FURTHEST_START {
-        start += 8;
-        prefix = bytes.read(prefix_at(start), ctx).await?;
+async fn read_schema_message(bytes: &FileBytes, messages_end: u64, schema: &SchemaRef, ctx: &Context) -> Result<Frame> {
+    const FURTHEST_START: usize = 64;
+    let begins = bytes.read(start_of_messages(messages_end), ctx).await?;
+    if !begins.starts_with(&MAGIC) {
+        return Err(Error::corrupt("this is not an Arrow IPC file: it does not start with the magic 'ARROW1'"));
     }
-    let len = chunk::head_len(&prefix)?.ok_or_else(|| Error::corrupt("the file does not start with its schema"))?;
-    let end = start.saturating_add(len as u64);
+    let mut start = HEADER.len();
+    while start < FURTHEST_START && begins.get(start..).is_some_and(|rest| rest.starts_with(&[0; 8])) {
+        start += 8;
+    }
+    let missing = || Error::corrupt("the file does not start with its schema");
+    let prefix = begins.get(start..).ok_or_else(missing)?;
+    let len = chunk::head_len(prefix)?.ok_or_else(missing)?;
+    let (start, end) = (start as u64, (start as u64).saturating_add(len as u64));
     if end > messages_end {
         return Err(Error::corrupt("the schema at the start of the file goes beyond its footer"));
     }
     let frame = Frame::from_head(bytes.read(start..end, ctx).await?)?;
     if frame.kind()? != MessageHeader::Schema {
-        return Err(Error::corrupt("the file does not start with its schema"));
+        return Err(missing());
+    }
+    if frame.schema()?.fields() != schema.fields() {
+        return Err(Error::corrupt("the schema at the start of the file is not the one in its footer"));
     }
     Ok(frame)
 }

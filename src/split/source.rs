@@ -100,7 +100,7 @@ impl Plan {
     }
 
     fn of_file(file: Arc<IpcFile>, options: &SplitOptions, ctx: &Context) -> Result<Plan> {
-        let (schema, frame) = (file.schema().clone(), Some(file.schema_frame().clone()));
+        let (schema, frame) = (file.schema().clone(), Some(file.schema_frame(ctx)?));
         let has_column = schema.index_of(&options.partition_column).is_ok();
         if options.repartition && has_column {
             return Plan::of_schema(Input::MixedFile { file }, schema, frame, options);
@@ -282,10 +282,10 @@ impl Input {
         match self {
             Input::File { file, batches, statistics_columns } => {
                 let positions = batches.iter().map(|batch| batch.position).collect();
-                let frames = file.clone();
+                let (source, schema) = (file.clone(), file.schema_frame(&output.ctx)?);
                 let mut messages = FileInput::start(&file, positions, &output.ctx, move |_, _, fetched| {
                     let bytes = fetched.frame.len() as u64;
-                    Ok((frames.frames(fetched.frame), bytes))
+                    Ok((source.frames(&schema, fetched.frame), bytes))
                 })?;
                 for batch in batches {
                     output.send(Item {

@@ -235,4 +235,4 @@ mod source;
 
 pub use s3::{PathStyle, S3Options};
 pub(crate) use s3::{S3Url, delete as delete_s3, open as open_s3, upload as upload_s3};
-pub(crate) use source::FileBytes;
+pub(crate) use source::{END_BYTES, FileBytes};

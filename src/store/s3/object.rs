@@ -22,31 +22,23 @@ use crate::tuning;
 /// Requests in flight, unless told: one alone does not come near what a network carries.
 const REQUESTS: usize = 16;
 
-/// Opens an object: its first and its last bytes, and with them its size and version.
+/// Opens an object: its last bytes, and with them its size and version.
 pub(crate) async fn open(url: &S3Url, ctx: &Context) -> Result<FileBytes> {
     let connection = Connection { client: client(&url.options).await?, url: Arc::new(url.clone()) };
     let last =
         Part { header: format!("bytes=-{END_BYTES}"), most: END_BYTES, what: "reading the end of it".to_string() };
-    let first = Part::range(0..END_BYTES);
-    let opened = tokio::try_join!(connection.get(&last, ctx), connection.get(&first, ctx));
-    let (tail, head) = opened.map_err(|e| match e.server_code() {
+    let Fetched { bytes, head, latency } = connection.get(&last, ctx).await.map_err(|e| match e.server_code() {
         Some("InvalidRange" | "416") => empty(),
         _ => e,
     })?;
-    let total = tail.head.total;
-    if total == 0 {
+    if head.total == 0 {
         return Err(empty());
     }
-    if (total, &tail.head.etag) != (head.head.total, &head.head.etag) {
-        return Err(replaced());
-    }
-    let fits = |fetched: &Fetched, range: Range<u64>| fetched.head.range == range;
-    if !fits(&tail, total.saturating_sub(END_BYTES)..total) || !fits(&head, 0..total.min(END_BYTES)) {
+    if head.range != (head.total.saturating_sub(END_BYTES)..head.total) {
         return Err(misunderstood());
     }
-    let latency = tail.latency.min(head.latency);
-    let object = S3Object { connection, etag: tail.head.etag, len: total, latency };
-    Ok(FileBytes::new(Arc::new(object), head.bytes, tail.bytes))
+    let object = S3Object { connection, etag: head.etag, len: head.total, latency };
+    Ok(FileBytes::new(Arc::new(object), Buffer::from(Vec::<u8>::new()), bytes))
 }
 
 /// Deletes an object, if it is there.

@@ -55,6 +55,29 @@ fn only_what_is_wanted_is_fetched() {
     }
 }
 
+#[test]
+fn a_file_is_opened_by_one_request_for_its_end() {
+    let dir = TempDir::new().unwrap();
+    let server = S3Server::start();
+    let path = generate(dir.path(), "local.arrow", 10_000, 14, Codec::Zstd);
+    upload(&path, "file.arrow", &server.options());
+    let proxy = Proxy::start(server.port, |_| Fate::Pass);
+    let file = open("file.arrow", &at(proxy.port)).unwrap();
+    let ranges = || proxy.requests().into_iter().map(|request| request.range.unwrap()).collect::<Vec<_>>();
+    assert_eq!(ranges(), ["bytes=-65536"]);
+    // Rows are read without the start of the file; whoever copies messages needs the schema that is there, once.
+    rows(&file, &partitions(&["0"])).unwrap();
+    let starts = || ranges().iter().filter(|range| range.starts_with("bytes=0-")).count();
+    assert_eq!(starts(), 0, "{:?}", ranges());
+    for name in ["once.arrow", "twice.arrow"] {
+        let copy = dir.path().join(name);
+        arrowredis::read_file_to_file(&file, &FileReadOptions::default(), Codec::Zstd, &copy, &ctx()).unwrap();
+        let [copied, original] = [&copy, &path].map(|path| Arc::new(IpcFile::open(path, true).unwrap()));
+        assert_same(&original, &copied, &FileReadOptions::default());
+        assert_eq!(starts(), 1, "{:?}", ranges());
+    }
+}
+
 /// A batch goes on as soon as it is there, and only what is missing is asked for again.
 #[test]
 fn a_read_that_breaks_off_goes_on_where_it_was() {
