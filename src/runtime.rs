@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
@@ -68,9 +68,11 @@ pub(crate) struct Runtime {
     pid: u32,
 }
 
-/// The cores that affinity and cgroup quota leave to this process.
+/// The cores that affinity and cgroup quota left to this process when it was first asked for: every answer of the
+/// system takes a look into half a dozen files, and reads ask for each of their batches.
 pub(crate) fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+    *CORES
 }
 
 /// The runtime, started if need be.
