@@ -1,34 +1,28 @@
 //! From a checked message to arrays.
 //!
 //! Compressed buffers are decompressed by us, all those of the wanted columns into one pooled block, each at
-//! a multiple of 64 bytes; arrow-ipc then builds and validates the arrays over that block without a copy.
+//! a multiple of 64 bytes; [`super::arrays`] then builds and validates the arrays over that block without a copy.
 //! Every declared length is known to be acceptable before memory is taken for it.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use arrow_ipc::reader::RecordBatchDecoder;
 use arrow_ipc::{CompressionType, MetadataVersion};
 
+use super::arrays::Message;
 use super::compression::Stored;
 use super::dictionaries::Dictionaries;
 use super::layout::{ColumnSpan, column_spans};
-use super::message::{Frame, unsupported_or_corrupt, verifier_options};
-use super::rebuild::{Place, rebuild_header};
+use super::message::{Frame, unsupported_or_corrupt};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::runtime::catch_panic;
 
 /// Where buffers start in a decoded block.
 const ALIGNMENT: usize = 64;
-
-/// Segments that arrays are built over one by one; more are joined, since each takes a look at all columns.
-const MAX_SEGMENTS: usize = 16;
 
 /// How much memory decoding one message may take.
 #[derive(Debug, Clone, Copy)]
@@ -81,31 +75,34 @@ impl Body {
         Body { segments, len }
     }
 
-    fn slice(&self, offset: u64, len: u64) -> Result<&[u8]> {
+    fn bytes(&self, offset: u64, len: u64) -> Result<&[u8]> {
         if len == 0 {
             return Ok(&[]);
         }
-        let missing = || Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len));
-        let (start, bytes) = &self.segments[self.segment_of(offset, len).ok_or_else(missing)?];
+        let (start, bytes) = self.segment_of(offset, len)?;
         // In range: the segment holds all of it.
         Ok(&bytes[(offset - start) as usize..][..len as usize])
     }
 
-    /// Which segment holds a range, if one holds all of it.
-    fn segment_of(&self, offset: u64, len: u64) -> Option<usize> {
-        // They may overlap, but hardly ever do: it is nearly always the last one that starts in time.
-        let candidates = self.segments.partition_point(|(start, _)| *start <= offset);
-        self.segments[..candidates]
-            .iter()
-            .rposition(|(start, bytes)| (offset - start).checked_add(len).is_some_and(|end| end <= bytes.len() as u64))
+    fn slice(&self, offset: u64, len: u64) -> Result<Buffer> {
+        if len == 0 {
+            return Ok(Buffer::default());
+        }
+        let (start, bytes) = self.segment_of(offset, len)?;
+        Ok(bytes.slice_with_length((offset - start) as usize, len as usize))
     }
 
-    /// The one segment, where there is just one: arrays can be built over it without a copy.
-    fn contiguous(&self) -> Option<(u64, &Buffer)> {
-        match self.segments.as_slice() {
-            [(start, bytes)] => Some((*start, bytes)),
-            _ => None,
-        }
+    /// The segment that holds all of a range.
+    fn segment_of(&self, offset: u64, len: u64) -> Result<&(u64, Buffer)> {
+        // They may overlap, but hardly ever do: it is nearly always the last one that starts in time.
+        let candidates = self.segments.partition_point(|(start, _)| *start <= offset);
+        let holds = |(start, bytes): &&(u64, Buffer)| {
+            (offset - start).checked_add(len).is_some_and(|end| end <= bytes.len() as u64)
+        };
+        self.segments[..candidates]
+            .iter()
+            .rfind(holds)
+            .ok_or_else(|| Error::corrupt(format!("bytes {offset} to {} of a body are not there", offset + len)))
     }
 }
 
@@ -150,90 +147,29 @@ pub(super) fn decode_columns(
     };
     let stored = stored_buffers(&header, body, &wanted, codec)?;
     let bytes: u64 = stored.iter().map(|s| s.len() as u64).fold(0, u64::saturating_add);
-
-    let build_columns =
-        |header: arrow_ipc::RecordBatch<'_>, body: &Buffer, columns: Option<&[usize]>| -> Result<RecordBatch> {
-            catch_panic(|| {
-                RecordBatchDecoder::try_new(body, header, schema.clone(), dictionaries, &version)?
-                    .with_projection(columns)
-                    .read_record_batch()
-                    .map_err(Error::from)
-            })
-            .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))
-        };
-    let build = |header, body: &Buffer| build_columns(header, body, projection);
-    let usable = codec.is_none() && aligned(&stored);
-    let apart = projection.filter(|_| usable).and_then(|columns| columns_by_segment(&header, &spans, columns, body));
-    if let (Some(apart), Some(columns)) = (apart, projection) {
-        let build = |segment: usize, columns: &[usize]| {
-            let (start, bytes) = &body.segments[segment];
-            let rebuilt =
-                rebuild_header(&header, &places_in_segment(&header, &wanted_buffers(&spans, Some(columns))?, *start));
-            build_columns(parse_header(&rebuilt)?, bytes, Some(columns))
-        };
-        let batch = join_columns(schema, columns, header.length() as usize, &apart, build)?;
-        return Ok(Decoded { batch, bytes });
-    }
-    let in_place = body.contiguous().filter(|_| usable);
-    let batch = match in_place {
-        Some((0, whole)) if whole.len() as u64 == body.len => build(header, whole)?,
-        Some((start, segment)) => {
-            let rebuilt = rebuild_header(&header, &places_in_segment(&header, &wanted, start));
-            build(parse_header(&rebuilt)?, segment)?
-        }
-        None => {
-            limit.check(bytes, body.len)?;
-            let (block, places) = fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?;
-            let rebuilt = rebuild_header(&header, &places);
-            build(parse_header(&rebuilt)?, &block)?
-        }
+    let buffers = if codec.is_none() && aligned(&stored) {
+        buffers_in_place(&header, body, &wanted)?
+    } else {
+        limit.check(bytes, body.len)?;
+        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?
     };
+    let message = Message { header, version, spans: &spans, buffers: &buffers, dictionaries };
+    let batch = catch_panic(|| build_batch(&message, schema, projection))
+        .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))?;
     Ok(Decoded { batch, bytes })
 }
 
-/// The columns of each segment, where every column lies in one of several: then arrays can be built over the
-/// segments without a copy. `None` if there is but one segment, too many, or a column lies in two.
-fn columns_by_segment(
-    header: &arrow_ipc::RecordBatch<'_>,
-    spans: &[ColumnSpan],
-    columns: &[usize],
-    body: &Body,
-) -> Option<Vec<Vec<usize>>> {
-    if !(2..=MAX_SEGMENTS).contains(&body.segments.len()) {
-        return None;
-    }
-    let buffers = header.buffers()?;
-    let mut by_segment = vec![Vec::new(); body.segments.len()];
-    for column in columns {
-        let mut home = None;
-        for buffer in spans.get(*column)?.buffers.clone().map(|index| buffers.get(index)) {
-            // In range: `column_spans` has checked every buffer against the body.
-            let (offset, len) = (buffer.offset() as u64, buffer.length() as u64);
-            if len > 0 && *home.get_or_insert(body.segment_of(offset, len)?) != body.segment_of(offset, len)? {
-                return None;
-            }
-        }
-        by_segment[home.unwrap_or(0)].push(*column);
-    }
-    Some(by_segment)
-}
-
-/// A batch of the wanted columns, built segment by segment.
-fn join_columns(
-    schema: &SchemaRef,
-    columns: &[usize],
-    rows: usize,
-    by_segment: &[Vec<usize>],
-    build: impl Fn(usize, &[usize]) -> Result<RecordBatch>,
-) -> Result<RecordBatch> {
-    let mut arrays: HashMap<usize, ArrayRef> = HashMap::with_capacity(columns.len());
-    for (segment, columns) in by_segment.iter().enumerate().filter(|(_, columns)| !columns.is_empty()) {
-        let batch = build(segment, columns)?;
-        arrays.extend(columns.iter().copied().zip(batch.columns().iter().cloned()));
-    }
-    let arrays = columns.iter().filter_map(|column| arrays.get(column).cloned()).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::new(schema.project(columns)?), arrays, &options)?)
+/// A batch of the wanted columns.
+fn build_batch(message: &Message<'_>, schema: &SchemaRef, projection: Option<&[usize]>) -> Result<RecordBatch> {
+    let (schema, arrays) = match projection {
+        None => (schema.clone(), (0..schema.fields().len()).map(|c| message.column(schema, c)).collect::<Result<_>>()?),
+        Some(columns) => (
+            Arc::new(schema.project(columns)?),
+            columns.iter().map(|column| message.column(schema, *column)).collect::<Result<_>>()?,
+        ),
+    };
+    let options = RecordBatchOptions::new().with_row_count(Some(message.header.length() as usize));
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
 }
 
 /// Which buffers the wanted columns need.
@@ -267,19 +203,14 @@ pub(crate) fn buffer_ranges(frame: &Frame, schema: &SchemaRef, projection: &[usi
     Ok(ranges.map(|(buffer, _)| buffer.offset() as u64..(buffer.offset() + buffer.length()) as u64).collect())
 }
 
-fn parse_header(bytes: &[u8]) -> Result<arrow_ipc::RecordBatch<'_>> {
-    flatbuffers::root_with_opts::<arrow_ipc::RecordBatch>(&verifier_options(), bytes)
-        .map_err(|e| Error::internal(format!("a rebuilt header is not valid: {e}")))
-}
-
-/// Where the wanted buffers lie in the one segment, which starts at `start` of the body.
-fn places_in_segment(header: &arrow_ipc::RecordBatch<'_>, wanted: &[bool], start: u64) -> Vec<Place> {
-    let buffers = header.buffers();
+/// Slices of the body, for arrays without a copy; unwanted ones are empty.
+fn buffers_in_place(header: &arrow_ipc::RecordBatch<'_>, body: &Body, wanted: &[bool]) -> Result<Vec<Buffer>> {
     let place = |(buffer, wanted): (&arrow_ipc::Buffer, &bool)| match wanted {
-        true if buffer.length() > 0 => ((buffer.offset() as u64 - start) as usize, buffer.length() as usize),
-        _ => (0, 0),
+        // In range: `column_spans` has checked every buffer against the body.
+        true => body.slice(buffer.offset() as u64, buffer.length() as u64),
+        false => Ok(Buffer::default()),
     };
-    buffers.iter().flatten().zip(wanted).map(place).collect()
+    header.buffers().iter().flatten().zip(wanted).map(place).collect()
 }
 
 /// Each buffer as it is stored; unwanted ones are empty.
@@ -299,7 +230,7 @@ fn stored_buffers<'a>(
                 return Ok(Stored::Raw(&[]));
             }
             // In range: `column_spans` has checked every buffer against the body.
-            let bytes = body.slice(buffer.offset() as u64, buffer.length() as u64)?;
+            let bytes = body.bytes(buffer.offset() as u64, buffer.length() as u64)?;
             if codec.is_some() { Stored::parse(bytes) } else { Ok(Stored::Raw(bytes)) }
         })
         .collect()
@@ -313,8 +244,8 @@ fn aligned(stored: &[Stored<'_>]) -> bool {
     })
 }
 
-/// Decompresses all buffers into one block; returns it with each buffer's offset and length.
-fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<(Buffer, Vec<Place>)> {
+/// Decompresses all buffers into one block.
+fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<Vec<Buffer>> {
     let mut places = Vec::with_capacity(stored.len());
     let mut end = 0usize;
     for buffer in stored {
@@ -326,5 +257,6 @@ fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<(Buffer, 
     for (buffer, (offset, len)) in stored.iter().zip(&places) {
         buffer.write_to(codec, &mut block[*offset..][..*len])?;
     }
-    Ok((memory.freeze(), places))
+    let block = memory.freeze();
+    Ok(places.into_iter().map(|(offset, len)| block.slice_with_length(offset, len)).collect())
 }

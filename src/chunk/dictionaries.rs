@@ -62,7 +62,8 @@ fn collect_ids(schema: &Schema, data_type: &DataType, field: Option<&Field>, ids
     }
 }
 
-fn id_of(field: &Field) -> Option<i64> {
+/// The id of a field's dictionary.
+pub(super) fn id_of(field: &Field) -> Option<i64> {
     #[expect(deprecated, reason = "the decoder of arrow-ipc 60 keys dictionaries by the ids in the fields")]
     field.dict_id()
 }

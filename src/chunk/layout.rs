@@ -17,8 +17,12 @@ const MAX_LEN: i64 = 1 << 40;
 /// The part of a record-batch message that belongs to one top-level column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ColumnSpan {
+    /// The first of its field nodes, as an index into the message's list.
+    pub(crate) first_node: usize,
     /// Its buffers, as indices into the message's list.
     pub(crate) buffers: Range<usize>,
+    /// The first of its counts of variadic buffers, as an index into the message's list.
+    pub(crate) first_variadic: usize,
 }
 
 /// Checks a record-batch message against a schema and locates each column's buffers.
@@ -36,7 +40,7 @@ pub(crate) fn column_spans(
     let mut walk = Walk { batch, version, node: 0, buffer: 0, variadic: 0 };
     let mut spans = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
-        let first = walk.buffer;
+        let (first_node, first_buffer, first_variadic) = (walk.node, walk.buffer, walk.variadic);
         let len = walk.field(field)?;
         if len != rows {
             return Err(Error::corrupt(format!(
@@ -44,7 +48,7 @@ pub(crate) fn column_spans(
                 field.name()
             )));
         }
-        spans.push(ColumnSpan { buffers: first..walk.buffer });
+        spans.push(ColumnSpan { first_node, buffers: first_buffer..walk.buffer, first_variadic });
     }
     walk.finish()?;
     Ok(spans)
@@ -185,6 +189,13 @@ impl Walk<'_, '_> {
                 self.buffer_count(),
                 self.node,
                 self.buffer
+            )));
+        }
+        let variadic = self.batch.variadicBufferCounts().map_or(0, |counts| counts.len());
+        if self.variadic != variadic {
+            return Err(Error::corrupt(format!(
+                "a record batch has {variadic} counts of variadic buffers where its schema needs {}",
+                self.variadic
             )));
         }
         Ok(())

@@ -2,9 +2,10 @@
 //! and back, no I/O.
 //!
 //! Bytes are hostile until checked: [`message`] checks framing and flatbuffers, [`layout`] every count and
-//! range against the schema, [`decode`] every declared length against a limit; only then does arrow-ipc see
-//! a message, and it validates the arrays' contents.
+//! range against the schema, [`decode`] every declared length against a limit; only then does [`arrays`] build
+//! arrays, of which [`validate`] has checked the contents.
 
+mod arrays;
 mod compression;
 mod decode;
 mod dictionaries;
@@ -17,6 +18,7 @@ mod message;
 mod rebuild;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

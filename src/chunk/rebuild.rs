@@ -1,18 +1,10 @@
-//! Record-batch headers written again, for a body whose buffers lie elsewhere or are stored in another way.
+//! Record-batch headers written again, for a body whose buffers are stored in another way.
 
 use arrow_ipc::{BodyCompressionBuilder, CompressionType, MessageHeader, MetadataVersion};
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 
 /// Where a buffer lies in the body, and its length there.
 pub(super) type Place = (usize, usize);
-
-/// The same header by itself, for an uncompressed body whose buffers lie at `places`.
-pub(super) fn rebuild_header(header: &arrow_ipc::RecordBatch<'_>, places: &[Place]) -> Vec<u8> {
-    let mut builder = FlatBufferBuilder::with_capacity(64 + 32 * places.len());
-    let root = copy_header(&mut builder, header, places, None);
-    builder.finish(root, None);
-    builder.finished_data().to_vec()
-}
 
 /// What a message says besides its header.
 pub(super) struct Envelope {
