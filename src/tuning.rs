@@ -52,11 +52,11 @@ pub(crate) fn look_ahead(requests: Requests, value_bytes: u64) -> u64 {
     each.saturating_mul(LOOK_AHEAD_REQUESTS).clamp(MIN_LOOK_AHEAD_BYTES, LOOK_AHEAD_BYTES).max(at_once)
 }
 
-/// The same for a file, whose answers take this long to come. At the least [`LOOK_AHEAD_BYTES`], and no more than leaves
-/// room for another operation in the process's budget.
+/// The same for a file, whose answers take this long to come. Its requests are large, so that it is more than
+/// [`LOOK_AHEAD_BYTES`], and no more than leaves room for another operation in the process's budget.
 #[cfg(feature = "s3")]
 pub(crate) fn file_look_ahead(latency: Duration) -> u64 {
-    carried(latency).clamp(LOOK_AHEAD_BYTES, 3 * LOOK_AHEAD_BYTES)
+    carried(latency).clamp(2 * LOOK_AHEAD_BYTES, 3 * LOOK_AHEAD_BYTES)
 }
 
 /// What a fast network carries in this time.
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_far_file_is_read_further_ahead() {
         let mib = |milliseconds| file_look_ahead(Duration::from_millis(milliseconds)) >> 20;
-        assert_eq!([0, 1, 8, 16, 20, 1_000_000].map(mib), [32, 32, 32, 64, 80, 96]);
+        assert_eq!([0, 1, 16, 20, 1_000_000].map(mib), [64, 64, 64, 80, 96]);
     }
 
     #[test]

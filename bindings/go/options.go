@@ -91,7 +91,7 @@ type FileReadOptions struct {
 	Batches int `option:"batches"`
 	// Concurrency is the reads in flight at the most; 0 means tuned.
 	Concurrency int `option:"concurrency"`
-	// MaxInflightBytes in flight at the most; 32 MiB unless set, on S3 up to 96 MiB, the more the longer its answers
+	// MaxInflightBytes in flight at the most; 32 MiB unless set, on S3 64 to 96 MiB, the more the longer its answers
 	// take. The process's budget may allow less.
 	MaxInflightBytes uint64 `option:"max_inflight_bytes"`
 	// MMap maps the file instead of reading it. It must not change while its arrays are alive, and one that is cut

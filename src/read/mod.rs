@@ -83,7 +83,7 @@ options! {
         pub batches: Option<u32> = None,
         /// Reads in flight at the most; 0 means tuned.
         pub concurrency: usize = 0,
-        /// Bytes in flight at the most, 32 MiB unless given, on S3 up to 96 MiB, the more the longer its answers take; the process's budget may allow less.
+        /// Bytes in flight at the most, 32 MiB unless given, on S3 from 64 to 96 MiB, the more the longer its answers take; the process's budget may allow less.
         pub max_inflight_bytes: Option<Bytes> = None,
         /// Map the file instead of reading it: its uncompressed columns are used where they lie. It must not change meanwhile.
         pub mmap: bool = false,
