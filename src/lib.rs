@@ -153,7 +153,7 @@ pub use runtime::{CancelToken, Context, RuntimeOptions, configure};
 pub use schema::PARTITION_COLUMN;
 pub use split::{Source, SplitOptions, SplitReport, Statistics, split};
 pub use telemetry::{METRICS, MetricSpec, metrics_text};
-pub use upload::{UploadReport, delete_uploaded, upload_file};
+pub use upload::{UploadReport, delete_uploaded, presign_file, upload_file};
 pub use verify::{
     BatchReader, ColumnDifference, PartitionDifference, SideReport, VerifyDataset, VerifyFile, VerifyOptions,
     VerifyReport, VerifySide, VerifyStream, verify,

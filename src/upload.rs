@@ -1,11 +1,12 @@
-//! The upload verb: a local file to S3, and what takes it back.
+//! The upload verb: a local file to S3, what takes it back, and what lets others read it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::runtime::{Context, runtime};
-use crate::store::{S3Options, S3Url, delete_s3, upload_s3};
+use crate::store::{S3Options, S3Url, delete_s3, presign_s3, upload_s3};
 
 /// What an upload came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,5 +51,17 @@ pub fn delete_uploaded(url: &str, options: &S3Options, ctx: &Context) -> Result<
     let context = ctx.clone();
     ctx.block_on_part(async move {
         delete_s3(&url, &context).await.map_err(|e| e.context(format!("cannot delete '{url}'")))
+    })
+}
+
+/// A URL by which any HTTP client can read an object of S3 for as long as `lifetime` (a week at the most), with GET, in
+/// ranges, too. It holds a signature: who has it needs no credentials. Whether the object is there is not asked.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a URL, option or lifetime that cannot be used; `PERMISSION_DENIED` if no credentials are found.
+pub fn presign_file(url: &str, options: &S3Options, lifetime: Duration, ctx: &Context) -> Result<String> {
+    let url = S3Url::parse(url, options)?;
+    ctx.block_on_part(async move {
+        presign_s3(&url, lifetime).await.map_err(|e| e.context(format!("cannot sign a URL of '{url}'")))
     })
 }

@@ -234,5 +234,5 @@ mod s3;
 mod source;
 
 pub use s3::{PathStyle, S3Options};
-pub(crate) use s3::{S3Url, delete as delete_s3, open as open_s3, upload as upload_s3};
+pub(crate) use s3::{S3Url, delete as delete_s3, open as open_s3, presign as presign_s3, upload as upload_s3};
 pub(crate) use source::{END_BYTES, FileBytes};

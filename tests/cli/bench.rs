@@ -80,7 +80,18 @@ fn the_file_is_measured_on_s3_too() {
         size["stages"]["s3_upload"]["payload_bytes"].as_f64(),
         size["file_size_mb"].as_f64().map(|mb| mb * 1048576.0)
     );
+    assert!(run.stdout.contains("Limits of reading the file on S3:"), "{run:#?}");
+    assert!(run.stdout.contains("without the server's CPU"), "{run:#?}");
+    let limits = &size["s3_limits"];
+    assert_eq!(limits["wire_ways"].as_array().unwrap().len(), 5, "{limits}");
+    assert_eq!((&limits["server_cpu_seconds"], &limits["round_trips"]), (&Value::Null, &2.0.into()), "{limits}");
+    let term = |name: &str| limits[name].as_f64().unwrap_or_else(|| panic!("no {name} in {limits}"));
+    let work = (term("receive_cpu_seconds") + term("decode_cpu_seconds")) / term("cores");
+    let model = limits["wire"]["seconds"].as_f64().unwrap().max(2.0 * term("latency_seconds") + work);
+    assert!(term("latency_seconds") > 0.0 && (term("model_seconds") - model).abs() < 1e-9, "{limits}");
+    assert!(!format!("{run:?}{object}").contains("X-Amz-Signature"), "signed URLs are secrets: {run:#?}");
     let page = std::fs::read_to_string(&report).unwrap();
+    assert_eq!(section(&page, "limits").matches("<rect").count(), 2, "wire and model of S3");
     assert_eq!(section(&page, "places").matches("<rect").count(), 6, "two reads at three places");
     assert_eq!(section(&page, "scaling").matches("<path class=\"line").count(), 10);
     assert!(!page.contains(SECRET_KEY));

@@ -2,7 +2,7 @@
 //!
 //! `options` says where a file is and how its server is reached, with or without the Cargo feature `s3`; `client` is a
 //! connected client, which repeats what can succeed later; `object` is an object that is read in ranges, `body` what
-//! it sends; `upload` writes one. `errors` maps what a server says to the library's kinds.
+//! it sends; `upload` writes one; `presign` makes URLs for others. `errors` maps what a server says to the library's kinds.
 
 #[cfg(feature = "s3")]
 mod body;
@@ -14,6 +14,8 @@ mod errors;
 mod object;
 mod options;
 #[cfg(feature = "s3")]
+mod presign;
+#[cfg(feature = "s3")]
 mod upload;
 
 pub(crate) use options::S3Url;
@@ -22,15 +24,17 @@ pub use options::{PathStyle, S3Options};
 #[cfg(feature = "s3")]
 pub(crate) use self::{
     object::{delete, open},
+    presign::presign,
     upload::upload,
 };
 
 #[cfg(not(feature = "s3"))]
-pub(crate) use self::without::{delete, open, upload};
+pub(crate) use self::without::{delete, open, presign, upload};
 
 #[cfg(any(test, not(feature = "s3")))]
 mod without {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::S3Url;
     use crate::error::{Error, Result};
@@ -46,6 +50,10 @@ mod without {
     }
 
     pub(crate) async fn delete(url: &S3Url, _: &Context) -> Result<()> {
+        Err(unsupported(url))
+    }
+
+    pub(crate) async fn presign(url: &S3Url, _: Duration) -> Result<String> {
         Err(unsupported(url))
     }
 
@@ -66,7 +74,8 @@ mod without {
             let calls = async move {
                 let opened = open(&url, &context).await.map(|_| ());
                 let uploaded = upload(Path::new("x"), &url, &context).await.map(|_| ());
-                Ok([opened, uploaded, delete(&url, &context).await])
+                let presigned = presign(&url, Duration::from_secs(1)).await.map(|_| ());
+                Ok([opened, uploaded, presigned, delete(&url, &context).await])
             };
             for error in ctx.block_on(calls).unwrap().map(Result::unwrap_err) {
                 assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

@@ -4,6 +4,7 @@ mod bytes;
 mod docs;
 mod example;
 mod faults;
+mod signed;
 mod uploads;
 
 use std::path::{Path, PathBuf};

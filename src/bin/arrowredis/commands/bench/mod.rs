@@ -1,9 +1,11 @@
 //! `bench`: the benchmark suite.
 
+mod limits;
 mod measure;
 mod plot;
 mod report;
 mod results;
+mod s3_wire;
 mod sizes;
 mod stages;
 mod suite;

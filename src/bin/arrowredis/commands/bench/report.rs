@@ -115,18 +115,25 @@ fn places(results: &[&SizeResult], place: &str) -> Vec<Bars> {
 }
 
 fn limits(results: &[&SizeResult], place: &str) -> Option<Bars> {
-    let shares = |result: &&SizeResult| -> Option<[Bar; 2]> {
-        let (limits, read) = (result.limits.as_ref()?, result.seconds(Stage::Read, place)?);
-        let bar = |label: &str, seconds: f64, class| Bar {
-            label: format!("{} · {label}", result.size.name),
+    let bars = |result: &SizeResult, what: &str, wire: f64, model: f64, read: f64| {
+        [("wire", wire, "moved"), ("model", model, "decoded")].map(|(label, seconds, class)| Bar {
+            label: format!("{} · {what}{label}", result.size.name),
             value: 100.0 * seconds / read,
             range: None,
             text: format!("{:.0} %: {seconds:.3} s of {read:.3} s", 100.0 * seconds / read),
             class,
-        };
-        Some([bar("wire", limits.wire_seconds.median, "moved"), bar("model", limits.model_seconds(), "decoded")])
+        })
     };
-    let found: Vec<Bar> = results.iter().filter_map(shares).flatten().collect();
+    let of_store = |result: &SizeResult| {
+        let (limits, read) = (result.limits.as_ref()?, result.seconds(Stage::Read, place)?);
+        Some(bars(result, "", limits.wire_seconds.median, limits.model_seconds(), read))
+    };
+    let of_s3 = |result: &SizeResult| {
+        let (limits, read) = (result.s3_limits.as_ref()?.as_ref().ok()?, result.seconds(Stage::S3, "")?);
+        Some(bars(result, "S3, ", limits.wire_seconds.median, limits.model_seconds(), read))
+    };
+    let found: Vec<Bar> =
+        results.iter().flat_map(|result| [of_store(result), of_s3(result)]).flatten().flatten().collect();
     (!found.is_empty()).then(|| Bars::of_values("", &found, Some(100.0)))
 }
 

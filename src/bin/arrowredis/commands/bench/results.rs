@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::{Limits, S3Limits};
 use super::measure::{Run, Spread};
 use super::sizes::Size;
 use super::stages::Stage;
-use super::wire::WireRun;
 use crate::output::object;
 
 /// A stage on a store, over all its runs.
@@ -81,46 +81,6 @@ pub fn name(figure: &Figure) -> String {
     }
 }
 
-/// What no client can be faster than, for reading everything: each term measured alone, in the same run.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The best way to receive the payload: its keys a command, connections and seconds.
-    pub wire: WireRun,
-    pub wire_seconds: Spread,
-    /// All nine ways, by their medians.
-    pub ways: Vec<WireRun>,
-    /// What decoding alone takes of the processor: the same batches from the mapped file.
-    pub decode_cpu_seconds: f64,
-    pub cores: usize,
-}
-
-impl Limits {
-    /// max(wire, (server CPU + receive CPU + decode CPU) / cores).
-    pub fn model_seconds(&self) -> f64 {
-        let server = self.wire.server_cpu_seconds.unwrap_or_default();
-        let cpu = (server + self.wire.client_cpu_seconds + self.decode_cpu_seconds) / self.cores as f64;
-        self.wire_seconds.median.max(cpu)
-    }
-
-    fn json(&self, read_seconds: f64) -> Value {
-        let way = |run: &WireRun| {
-            json!({ "keys": run.keys, "connections": run.connections, "seconds": run.seconds,
-                    "client_cpu_seconds": run.client_cpu_seconds, "server_cpu_seconds": run.server_cpu_seconds })
-        };
-        json!({
-            "wire": way(&self.wire),
-            "wire_ways": self.ways.iter().map(way).collect::<Vec<_>>(),
-            "wire_share": self.wire_seconds.median / read_seconds,
-            "server_cpu_seconds": self.wire.server_cpu_seconds,
-            "receive_cpu_seconds": self.wire.client_cpu_seconds,
-            "decode_cpu_seconds": self.decode_cpu_seconds,
-            "cores": self.cores,
-            "model_seconds": self.model_seconds(),
-            "model_share": self.model_seconds() / read_seconds,
-        })
-    }
-}
-
 /// Everything about one size.
 #[derive(Debug)]
 pub struct SizeResult {
@@ -129,6 +89,8 @@ pub struct SizeResult {
     pub figures: Vec<Figure>,
     /// Where the store is a server without TLS.
     pub limits: Option<Limits>,
+    /// Of the file on S3, if it is there; or why they could not be measured.
+    pub s3_limits: Option<Result<S3Limits, String>>,
     /// Why it was not measured to its end.
     pub failure: Option<String>,
 }
@@ -162,6 +124,10 @@ impl SizeResult {
             stages.insert(key, figure.json());
         }
         let limits = self.limits.as_ref().zip(seconds(Stage::Read, place)).map(|(limits, read)| limits.json(read));
+        let s3_limits = self.s3_limits.as_ref().zip(seconds(Stage::S3, "")).map(|(limits, read)| match limits {
+            Ok(limits) => limits.json(read),
+            Err(reason) => json!({ "not_measured": reason }),
+        });
         object(json!({
             "name": self.size.name,
             "partitions": self.size.partitions,
@@ -180,6 +146,7 @@ impl SizeResult {
             "total_time": total,
             "stages": stages,
             "limits": limits,
+            "s3_limits": s3_limits,
             "error": self.failure,
         }))
     }

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrowredis::options::Options;
 use arrowredis::store::{self, S3Options, Store, StoreOptions};
-use arrowredis::{Codec, Dataset, Error, ReadOptions, delete_dataset, delete_uploaded};
+use arrowredis::{Codec, Dataset, Error, ReadOptions, delete_dataset, delete_uploaded, presign_file};
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
-use super::measure::Spread;
-use super::results::{Figure, Limits, SizeResult};
+use super::limits::{Limits, S3Limits};
+use super::results::{Figure, SizeResult};
+use super::s3_wire::{self, S3Wire};
 use super::sizes::Size;
 use super::stages::{Stage, Tuning, Work};
 use super::text;
@@ -19,6 +21,9 @@ use crate::args;
 use crate::failure::Failure;
 use crate::output::object;
 use crate::session::Session;
+
+/// How long the URL is valid by which the wire of S3 is measured.
+const SIGNED_FOR: Duration = Duration::from_secs(3600);
 
 /// The stores to measure, by the names that reports give them; the first is the one that counts.
 pub struct Places {
@@ -107,7 +112,8 @@ impl Suite<'_> {
             rows: size.rows(),
             tuning: self.tuning.clone(),
         };
-        let mut result = SizeResult { size, file_bytes: 0, figures: Vec::new(), limits: None, failure: None };
+        let mut result =
+            SizeResult { size, file_bytes: 0, figures: Vec::new(), limits: None, s3_limits: None, failure: None };
         if let Err(failure) = self.rounds(&work, &mut result) {
             self.session.output.say(format!("   ❌ {}", failure.message()))?;
             result.failure = Some(failure.message());
@@ -122,6 +128,7 @@ impl Suite<'_> {
 
     fn rounds(&self, work: &Work, result: &mut SizeResult) -> Result<(), Failure> {
         let mut ways: Vec<Vec<WireRun>> = Vec::new();
+        let mut s3_rounds: Vec<Result<S3Wire, String>> = Vec::new();
         for round in 0..self.warmup + self.repeats {
             let counts = round >= self.warmup;
             self.once(work, Stage::Generate, None, counts, result)?;
@@ -135,6 +142,11 @@ impl Suite<'_> {
             for stage in [Stage::Local, Stage::LocalColumns].iter().chain(on_s3) {
                 self.once(work, *stage, None, counts, result)?;
             }
+            if let Some((url, options)) = work.s3.as_ref().filter(|_| counts) {
+                let ctx = self.session.context(self.matches)?;
+                let signed = presign_file(url, options, SIGNED_FOR, &ctx)?;
+                s3_rounds.push(s3_wire::measure(&signed, result.file_bytes));
+            }
             if let (Some(endpoint), Some((_, store))) = (&self.places.endpoint, self.places.stores.first()) {
                 let dataset = Dataset::open(store, &work.prefix, &self.session.context(self.matches)?)?;
                 let chunks: Vec<_> = dataset.manifest().map(|m| m.chunks().collect()).unwrap_or_default();
@@ -144,7 +156,12 @@ impl Suite<'_> {
                 }
             }
         }
-        result.limits = limits(&ways, result);
+        let local = result.figure(Stage::Local, "").map(Figure::cpu_seconds);
+        result.limits = local.and_then(|decoding| Limits::of(&ways, decoding));
+        result.s3_limits = local.filter(|_| work.s3.is_some()).map(|decoding| {
+            let rounds: Vec<S3Wire> = s3_rounds.into_iter().collect::<Result<_, _>>()?;
+            S3Limits::of(&rounds, decoding).ok_or_else(|| "no round was measured".to_string())
+        });
         Ok(())
     }
 
@@ -218,31 +235,4 @@ impl Suite<'_> {
         let _ = std::fs::remove_dir_all(self.folder.join("store"));
         let _ = std::fs::remove_dir(&self.folder);
     }
-}
-
-/// The limits, from every round's measurements of the wire.
-fn limits(rounds: &[Vec<WireRun>], result: &SizeResult) -> Option<Limits> {
-    let median =
-        |way: usize, value: fn(&WireRun) -> f64| Spread::of(rounds.iter().map(|ways| value(&ways[way]))).median;
-    let ways: Vec<WireRun> = rounds
-        .first()?
-        .iter()
-        .enumerate()
-        .map(|(way, first)| WireRun {
-            seconds: median(way, |run| run.seconds),
-            client_cpu_seconds: median(way, |run| run.client_cpu_seconds),
-            server_cpu_seconds: first
-                .server_cpu_seconds
-                .map(|_| median(way, |run| run.server_cpu_seconds.unwrap_or_default())),
-            ..*first
-        })
-        .collect();
-    let (best, wire) = ways.iter().copied().enumerate().min_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds))?;
-    Some(Limits {
-        wire,
-        wire_seconds: Spread::of(rounds.iter().map(|ways| ways[best].seconds)),
-        ways,
-        decode_cpu_seconds: result.figure(Stage::Local, "")?.cpu_seconds(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-    })
 }

@@ -1,7 +1,8 @@
 //! The suite's report for a terminal.
 
+use super::limits::{Limits, S3_TRIPS, S3Limits};
 use super::measure::Spread;
-use super::results::{Figure, Limits, SizeResult, name};
+use super::results::{Figure, SizeResult, name};
 use super::sizes::Size;
 use super::stages::Stage;
 use crate::output::{count, megabytes, seconds, table};
@@ -43,6 +44,12 @@ pub fn details(result: &SizeResult, place: &str) -> String {
     let mut text = format!("   {size}, {} rows\n{}", count(result.size.rows()), table(&head, &rows));
     if let (Some(limits), Some(read)) = (&result.limits, result.seconds(Stage::Read, place)) {
         text += &limits_text(limits, read);
+    }
+    if let (Some(limits), Some(read)) = (&result.s3_limits, result.seconds(Stage::S3, "")) {
+        text += &match limits {
+            Ok(limits) => s3_limits_text(limits, read),
+            Err(reason) => format!("\n\n   Limits of reading the file on S3: not measured: {reason}"),
+        };
     }
     text + &comparison(result, place)
 }
@@ -110,6 +117,26 @@ fn limits_text(limits: &Limits, read_seconds: f64) -> String {
         100.0 * limits.wire_seconds.median / read_seconds,
         limits.model_seconds(),
         wire.client_cpu_seconds,
+        limits.decode_cpu_seconds,
+        limits.cores,
+        100.0 * limits.model_seconds() / read_seconds,
+    )
+}
+
+fn s3_limits_text(limits: &S3Limits, read_seconds: f64) -> String {
+    let wire = &limits.wire;
+    format!(
+        "\n\n   Limits of reading the file on S3:\n   \
+         wire   {:.3} s: the best of five ways, plain GETs of 8 MiB on {} connection{} ({:.0} % of it reached)\n   \
+         model  {:.3} s: max(wire, {S3_TRIPS} x latency {:.4} s + (receive CPU {:.3} s + decode CPU {:.3} s) / {} cores) \
+         ({:.0} % of it reached)\n          without the server's CPU, which S3 does not tell",
+        limits.wire_seconds.median,
+        wire.connections,
+        if wire.connections == 1 { "" } else { "s" },
+        100.0 * limits.wire_seconds.median / read_seconds,
+        limits.model_seconds(),
+        limits.latency_seconds,
+        wire.receive_cpu_seconds,
         limits.decode_cpu_seconds,
         limits.cores,
         100.0 * limits.model_seconds() / read_seconds,
