@@ -240,7 +240,9 @@ impl ByteSource for Mapped {
     }
 
     fn tuning(&self) -> SourceTuning {
-        local_tuning()
+        // Slices cost nothing, however long they are; parts of one would have to be joined.
+        let tuning = local_tuning();
+        SourceTuning { rules: RangeRules { part_bytes: u64::MAX, ..tuning.rules }, ..tuning }
     }
 
     fn mapped(&self) -> Option<&Buffer> {

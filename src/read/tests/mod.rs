@@ -3,6 +3,7 @@
 mod dictionaries;
 mod filters;
 mod layout;
+mod mapped;
 mod projection;
 mod replaced;
 mod store;
