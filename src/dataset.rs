@@ -146,10 +146,11 @@ impl Dataset {
         ctx.block_on(async move {
             let keys: Vec<String> = manifest.chunks().map(|chunk| chunk.key).collect();
             let mut sums = BTreeMap::<String, (u64, u64)>::new();
-            for (node, chunk) in store.nodes_of(&keys, &context).await?.into_iter().zip(&manifest.chunks) {
+            for (node, bytes) in store.nodes_of(&keys, &context).await?.into_iter().zip(manifest.chunks.payload_bytes())
+            {
                 let (chunks, payload_bytes) = sums.entry(node).or_default();
                 *chunks += 1;
-                *payload_bytes += chunk.index.payload_bytes;
+                *payload_bytes += bytes;
             }
             let summary = |(node, (chunks, payload_bytes))| NodeSummary { node, chunks, payload_bytes };
             Ok(sums.into_iter().map(summary).collect())
@@ -360,10 +361,10 @@ pub(crate) fn decode_manifest(store: &dyn Store, prefix: &str, bytes: &Buffer) -
     let manifest = Manifest::decode(bytes).map_err(named)?;
     // A manifest must not lead its readers to keys of another dataset.
     let own = |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
-    match manifest.chunks.iter().find(|chunk| !own(&chunk.base)) {
-        Some(chunk) => Err(named(Error::corrupt(format!("it lists chunks of another dataset, '{}'", chunk.base)))),
-        None => Ok(manifest),
+    if let Some(base) = manifest.chunks.bases().find(|base| !own(base)) {
+        return Err(named(Error::corrupt(format!("it lists chunks of another dataset, '{base}'"))));
     }
+    Ok(manifest)
 }
 
 /// What a store holds under one name.

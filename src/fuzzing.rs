@@ -220,7 +220,7 @@ pub fn encode_manifest(batch: &RecordBatch, value_type: &DataType) -> Result<(Ve
             _ => PartitionValue::Int(partition.into()),
         };
         let statistics = (number == 0).then(|| batch_statistics(batch, &columns)).transpose()?;
-        builder.push(entry, Some(value), statistics.as_deref())?;
+        builder.push(&entry, Some(value), statistics.as_deref())?;
     }
     let manifest = builder.finish(ManifestHeader {
         upload_id: "0123456789abcdef0123456789abcdef".to_string(),

@@ -23,7 +23,7 @@ pub(crate) enum Verdict {
 impl BoundFilter {
     /// The verdict on each chunk of a manifest.
     pub(crate) fn verdicts(&self, manifest: &Manifest) -> Result<Vec<Verdict>> {
-        let mut verdicts = vec![Verdict::Always; manifest.chunks.len()];
+        let mut verdicts = vec![Verdict::Always; manifest.chunk_count()];
         for predicate in &self.predicates {
             let statistics = Statistics::of(manifest, predicate.column);
             let tells = match &statistics {
@@ -31,7 +31,7 @@ impl BoundFilter {
                 None => None,
             };
             for (row, verdict) in verdicts.iter_mut().enumerate() {
-                let rows = manifest.chunks[row].rows;
+                let rows = manifest.chunks.rows()[row];
                 let nulls = statistics.as_ref().and_then(|statistics| statistics.nulls(row));
                 let wants_null = matches!(predicate.test, Test::Null);
                 let (some, all) = tells.as_ref().map_or((true, false), |(some, all)| (some[row], all[row]));

@@ -2,15 +2,17 @@
 //!
 //! Format: <https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format>.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::{Block, MetadataVersion};
 use flatbuffers::FlatBufferBuilder;
 
+use super::INDEX_KEY;
 use crate::chunk::{Frame, decode_schema, invalid_flatbuffer, verifier_options};
 use crate::error::{Error, Result};
+use crate::manifest;
 
 /// What a file starts and ends with.
 pub(crate) const MAGIC: [u8; 6] = *b"ARROW1";
@@ -57,7 +59,8 @@ pub(crate) struct Footer {
     pub(crate) schema: SchemaRef,
     pub(crate) dictionaries: Vec<MessageBlock>,
     pub(crate) batches: Vec<MessageBlock>,
-    pub(crate) custom_metadata: HashMap<String, String>,
+    /// What [`INDEX_KEY`] says in the custom metadata, decoded from base64.
+    pub(crate) index: Option<Vec<u8>>,
 }
 
 /// The length of the footer, from the last [`TAIL_BYTES`] of a file.
@@ -90,20 +93,21 @@ impl Footer {
             return Err(Error::unsupported(format!("IPC metadata version {version:?}: only V4 and V5 can be read")));
         }
         let schema = footer.schema().ok_or_else(|| Error::corrupt("the footer of the file has no schema"))?;
+        // What is held of each batch grows with the file: room is taken for as many as there are.
         let blocks = |list: Option<flatbuffers::Vector<'_, Block>>, what: &str| -> Result<Vec<MessageBlock>> {
-            let list = list.iter().flatten();
-            list.enumerate().map(|(i, block)| check_block(block, messages_end, &format!("{what} {i}"))).collect()
+            let mut blocks = Vec::with_capacity(list.map_or(0, |list| list.len()));
+            for (i, block) in list.iter().flatten().enumerate() {
+                blocks.push(check_block(block, messages_end, what, i)?);
+            }
+            Ok(blocks)
         };
-        let custom_metadata = footer
-            .custom_metadata()
-            .iter()
-            .flatten()
-            .filter_map(|pair| Some((pair.key()?.to_string(), pair.value()?.to_string())))
-            .collect();
         let dictionaries = blocks(footer.dictionaries(), "dictionary")?;
         let batches = blocks(footer.recordBatches(), "batch")?;
-        check_apart(dictionaries.iter().chain(&batches))?;
-        Ok(Footer { schema: decode_schema(schema)?, dictionaries, batches, custom_metadata })
+        check_apart(&dictionaries, &batches)?;
+        let pairs = footer.custom_metadata();
+        let index = pairs.iter().flatten().find(|pair| pair.key() == Some(INDEX_KEY)).and_then(|pair| pair.value());
+        let index = index.map(manifest::footer_bytes).transpose()?;
+        Ok(Footer { schema: decode_schema(schema)?, dictionaries, batches, index })
     }
 
     /// Writes a footer; `schema` is the file's schema message.
@@ -153,7 +157,7 @@ fn key_value<'a>(
     pair.finish()
 }
 
-fn check_block(block: &Block, messages_end: u64, what: &str) -> Result<MessageBlock> {
+fn check_block(block: &Block, messages_end: u64, what: &str, number: usize) -> Result<MessageBlock> {
     let parts = (
         u64::try_from(block.offset()).ok(),
         u64::try_from(block.metaDataLength()).ok(),
@@ -166,7 +170,7 @@ fn check_block(block: &Block, messages_end: u64, what: &str) -> Result<MessageBl
         }
     }
     Err(Error::corrupt(format!(
-        "{what} (offset {}, metadata {}, body {}) lies outside the file",
+        "{what} {number} (offset {}, metadata {}, body {}) lies outside the file",
         block.offset(),
         block.metaDataLength(),
         block.bodyLength()
@@ -174,8 +178,9 @@ fn check_block(block: &Block, messages_end: u64, what: &str) -> Result<MessageBl
 }
 
 /// No byte may belong to two messages: otherwise a small file could hold any amount of data.
-fn check_apart<'a>(blocks: impl Iterator<Item = &'a MessageBlock>) -> Result<()> {
-    let mut blocks: Vec<&MessageBlock> = blocks.collect();
+fn check_apart(dictionaries: &[MessageBlock], batches: &[MessageBlock]) -> Result<()> {
+    let mut blocks: Vec<&MessageBlock> = Vec::with_capacity(dictionaries.len() + batches.len());
+    blocks.extend(dictionaries.iter().chain(batches));
     blocks.sort_unstable_by_key(|block| block.offset);
     match blocks.windows(2).find(|pair| pair[0].range().end > pair[1].offset) {
         None => Ok(()),

@@ -12,6 +12,7 @@ mod writer;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use arrow::array::Array;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::{CompressionType, MessageHeader};
@@ -55,8 +56,8 @@ pub struct IpcFile {
     dictionary_frames: Vec<Frame>,
     dictionaries: Dictionaries,
     index: Option<Manifest>,
-    /// Row of the index for each batch of the file.
-    index_rows: Vec<usize>,
+    /// Row of the index for each batch of the file, where the index has another order.
+    index_rows: Option<Vec<u32>>,
     limit: DecodeLimit,
 }
 
@@ -135,7 +136,16 @@ impl IpcFile {
     /// The statistics of a batch from the index, where it has them for all these columns.
     pub(crate) fn statistics(&self, position: usize, columns: &[usize]) -> Option<Vec<ColumnStatistics>> {
         let index = self.index.as_ref()?;
-        index.chunk_statistics(*self.index_rows.get(position)?, columns)
+        index.chunk_statistics(self.index_row(position)?, columns)
+    }
+
+    /// The row of the index that holds the statistics of a batch, where it has them for all these columns.
+    pub(crate) fn statistics_row(&self, position: usize, columns: &[usize]) -> Option<usize> {
+        let (index, row) = (self.index.as_ref()?, self.index_row(position)?);
+        let known = |column: &usize| {
+            index.statistics.iter().any(|known| known.column == *column && known.null_count.is_valid(row))
+        };
+        columns.iter().all(known).then_some(row)
     }
 
     /// The index that the file carries.
@@ -145,7 +155,10 @@ impl IpcFile {
 
     /// The row of the index for a batch.
     pub(crate) fn index_row(&self, position: usize) -> Option<usize> {
-        self.index_rows.get(position).copied()
+        match &self.index_rows {
+            None => (position < self.index.as_ref()?.chunk_count()).then_some(position),
+            Some(rows) => rows.get(position).map(|row| *row as usize),
+        }
     }
 
     pub(crate) fn block(&self, position: usize) -> &MessageBlock {

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
 
 use super::footer::{self, Footer, HEADER, MAGIC, TAIL_BYTES};
-use super::{INDEX_KEY, IpcFile, dictionary_codec, frame_of_block};
+use super::{IpcFile, dictionary_codec, frame_of_block};
 use crate::chunk::{self, DecodeLimit, Dictionaries, Frame};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> 
     let runtime = runtime()?;
     let limit = DecodeLimit { base_bytes: runtime.budget.total() };
     let (footer_bytes, messages_end) = read_footer(&bytes, ctx).await?;
-    let footer = runtime.compute(move || Footer::parse(&footer_bytes, messages_end)).await?;
+    let mut footer = runtime.compute(move || Footer::parse(&footer_bytes, messages_end)).await?;
     let schema_frame = match bytes.at_hand(&start_of_messages(messages_end)) {
         Some(_) => OnceLock::from(read_schema_message(&bytes, messages_end, &footer.schema, ctx).await?),
         None => OnceLock::new(),
@@ -55,8 +55,8 @@ async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> 
     let dictionary_bytes = bytes.read_all(&blocks, ctx).await?;
     let parse = move || {
         let (dictionary_frames, dictionaries) = parse_dictionaries(&dictionary_bytes, &footer, limit)?;
-        let index = footer.custom_metadata.get(INDEX_KEY).map(|text| Manifest::from_footer_text(text)).transpose()?;
-        let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.unwrap_or_default();
+        let index = footer.index.take().map(Manifest::from_footer).transpose()?;
+        let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.flatten();
         let file = IpcFile {
             name,
             bytes,
@@ -146,24 +146,87 @@ fn join_deltas(frames: &[Frame], dictionaries: &Dictionaries) -> Result<Vec<Fram
     joined.into_iter().map(|id| chunk::encode_dictionary(id, &dictionaries[&id], codec)).collect()
 }
 
-/// The row of the index for each batch of the footer. Each must have its own, and nothing else may be listed.
-fn index_rows(index: &Manifest, footer: &Footer) -> Result<Vec<usize>> {
+/// The row of the index for each batch of the footer; `None` where their order is the same. Each must have its own, and
+/// nothing else may be listed.
+fn index_rows(index: &Manifest, footer: &Footer) -> Result<Option<Vec<u32>>> {
     let misfit = || Error::corrupt("the index in the file's footer does not fit its batches");
-    if index.chunks.len() != footer.batches.len() || index.schema.fields() != footer.schema.fields() {
+    let (chunks, batches) = (&index.chunks, &footer.batches);
+    if chunks.len() != batches.len() || index.schema.fields() != footer.schema.fields() {
         return Err(misfit());
     }
-    let place = |row: &usize| (index.chunks[*row].index.metadata_offset, index.chunks[*row].index.body_length);
-    let mut by_offset: Vec<usize> = (0..index.chunks.len()).collect();
-    by_offset.sort_by_key(place);
-    let mut positions: Vec<usize> = (0..footer.batches.len()).collect();
-    positions.sort_by_key(|position| footer.batches[*position].offset);
+    let of_row = |row: usize| chunks.message(row);
+    let of_batch = |position: usize| (batches[position].offset, batches[position].body_len);
+    if (0..batches.len()).all(|position| of_row(position) == of_batch(position)) {
+        return Ok(None);
+    }
+    let count = u32::try_from(batches.len()).map_err(|_| misfit())?;
+    let mut by_offset: Vec<u32> = (0..count).collect();
+    by_offset.sort_by_key(|row| of_row(*row as usize));
+    let mut positions: Vec<u32> = (0..count).collect();
+    positions.sort_by_key(|position| of_batch(*position as usize).0);
     let mut rows = vec![0; positions.len()];
     for (position, row) in positions.into_iter().zip(by_offset) {
-        let block = &footer.batches[position];
-        if place(&row) != (block.offset, block.body_len) {
+        if of_row(row as usize) != of_batch(position as usize) {
             return Err(misfit());
         }
-        rows[position] = row;
+        rows[position as usize] = row;
     }
-    Ok(rows)
+    Ok(Some(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int32Array};
+    use arrow::datatypes::{DataType, Int32Type};
+    use arrow::record_batch::RecordBatch;
+
+    use super::super::{BatchInfo, FileWriter, PartitionBy};
+    use super::*;
+    use crate::manifest::ManifestHeader;
+    use crate::partition::PartitionValue;
+    use crate::statistics::batch_statistics;
+
+    #[test]
+    fn an_index_in_another_order_than_the_batches_is_heeded() {
+        let batch = |partition: i32| {
+            RecordBatch::try_from_iter([("p", Arc::new(Int32Array::from(vec![partition])) as ArrayRef)]).unwrap()
+        };
+        let header = ManifestHeader {
+            upload_id: String::new(),
+            created_at: String::new(),
+            compression: Codec::None,
+            schema_frame: chunk::encode_schema(&batch(0).schema()).unwrap(),
+            partition_column: Some(("p".to_string(), DataType::Int32)),
+        };
+        let limit = DecodeLimit { base_bytes: 1 << 20 };
+        let places = [(7u32, 0u32), (3, 0), (7, 1), (5, 0)];
+        let mut writer = FileWriter::new(Vec::new(), header, Vec::new(), vec![0], limit).unwrap();
+        for (partition, number) in places {
+            let data = batch(partition as i32);
+            let info = BatchInfo {
+                partition,
+                batch: number,
+                value: Some(PartitionValue::Int(partition.into())),
+                rows: 1,
+                statistics: Some(batch_statistics(&data, &[0]).unwrap()),
+            };
+            writer.write_raw(&chunk::encode_batch(&data, Codec::None).unwrap().batch, info).unwrap();
+        }
+        let file = Arc::new(IpcFile::from_buffer("file", Buffer::from_vec(writer.finish().unwrap().0)).unwrap());
+        let by = PartitionBy { column: "p".to_string(), batches: None };
+        let plan = file.plan(&by, &Context::new()).unwrap();
+        assert_eq!(plan.batches.iter().map(|b| (b.partition, b.batch)).collect::<Vec<_>>(), places);
+        for (position, (partition, _)) in places.into_iter().enumerate() {
+            assert_eq!(file.statistics_row(position, &[0]), file.index_row(position));
+            let statistics = file.statistics(position, &[0]).unwrap();
+            assert_eq!(statistics[0].min.as_primitive::<Int32Type>().value(0), partition as i32);
+        }
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|position| file.index_row(position)),
+            [Some(2), Some(0), Some(3), Some(1), None]
+        );
+        assert_eq!(file.statistics_row(0, &[1]), None);
+    }
 }

@@ -91,12 +91,14 @@ impl IpcFile {
         let Some(column) = index.partition_column().filter(|column| *column == by.column) else { return Ok(None) };
         let data_type = index.partition_values.data_type().clone();
         let mut batches = Vec::with_capacity(self.batch_count());
-        for (position, row) in self.index_rows.iter().copied().enumerate() {
+        for position in 0..self.batch_count() {
+            let Some(row) = self.index_row(position) else { return Ok(None) };
+            let (partition, batch) = index.chunks.place(row);
             let value = partition::single_value(&index.partition_values.slice(row, 1), column, "the index")?;
             batches.push(FileBatch {
                 position,
-                partition: index.chunks[row].partition,
-                batch: index.chunks[row].batch,
+                partition,
+                batch,
                 value: value.map(|value| partition::as_key(value, &data_type)),
             });
         }

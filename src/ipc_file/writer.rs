@@ -42,6 +42,8 @@ pub(crate) struct FileWriter<W: Write> {
     limit: DecodeLimit,
     header: ManifestHeader,
     index: ManifestBuilder,
+    /// The base of every entry of the index: none.
+    no_base: Arc<str>,
     schema: SchemaRef,
     /// The dictionary messages of the first batch: the file's, unless another batch brings others.
     dictionary_frames: Vec<Frame>,
@@ -75,6 +77,7 @@ impl<W: Write> FileWriter<W> {
             schema,
             header,
             index,
+            no_base: Arc::from(""),
             dictionary_frames: Vec::new(),
             dictionary_blocks: Vec::new(),
             batch_blocks: Vec::new(),
@@ -148,9 +151,9 @@ impl<W: Write> FileWriter<W> {
             body_length: block.body_len,
             ..Default::default()
         };
-        let entry =
-            ChunkEntry { partition: info.partition, batch: info.batch, base: Arc::from(""), rows: info.rows, index };
-        self.index.push(entry, info.value, info.statistics.as_deref())
+        let BatchInfo { partition, batch, rows, .. } = info;
+        let entry = ChunkEntry { partition, batch, base: self.no_base.clone(), rows, index };
+        self.index.push(&entry, info.value, info.statistics.as_deref())
     }
 
     /// Writes dictionaries that grew, the end of the stream, the footer with the index, and flushes; returns

@@ -116,9 +116,9 @@ impl ChunkFetch {
     }
 
     /// Where the parts of a chunk lie, from the manifest.
-    pub(super) fn index(&self, item: usize) -> Option<&PayloadIndex> {
+    pub(super) fn index(&self, item: usize) -> Option<PayloadIndex> {
         let row = self.plan[item].row?;
-        self.dataset.manifest()?.chunks.get(row).map(|chunk| &chunk.index)
+        self.dataset.manifest()?.chunks.get(row).map(|chunk| chunk.index)
     }
 
     /// Whether only the rows of a chunk can tell which of them are wanted.

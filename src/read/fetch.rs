@@ -20,7 +20,7 @@ use crate::chunk::{self, Body, Decoded, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::IpcFile;
 use crate::metrics::Progress;
-use crate::pipeline::{Group, Groups, OnFetched, Pipeline, Work, all, groups};
+use crate::pipeline::{Group, Groups, OnFetched, Pipeline, Work, groups};
 use crate::runtime::Context;
 use crate::store::BoxFuture;
 
@@ -88,29 +88,26 @@ impl FileFetch {
         let (count, concurrency) = (self.positions.len(), self.requests.available_permits());
         let ranged = self.columns.is_some() && !self.file.bytes().is_mapped();
         let work = Arc::new(FileWork { fetch: Arc::new(self), process });
-        let groups = if ranged { ranged_groups(&work.fetch, ctx) } else { all(work.fetch.whole_groups(ctx)) };
+        let groups = if ranged { ranged_groups(&work.fetch, ctx) } else { whole_groups(&work.fetch, ctx) };
         Pipeline::start(work, groups, count, concurrency, ctx)
     }
 
-    /// Groups of batches that lie side by side.
-    fn whole_groups(&self, ctx: &Context) -> Vec<Group> {
-        let blocks: Vec<_> = self.positions.iter().map(|position| *self.file.block(*position)).collect();
-        let sizes: Vec<u64> = blocks.iter().map(|block| block.len()).collect();
-        Progress::add(&ctx.progress().payload_bytes_expected, sizes.iter().sum());
-        let (max_items, rules) = match self.file.bytes().is_mapped() {
-            true => (1, self.file.bytes().tuning().rules),
-            false => (GROUP_BATCHES, self.file.bytes().tuning().rules),
-        };
-        // Which run of neighbours a batch belongs to.
-        let mut runs = Vec::with_capacity(blocks.len());
-        let (mut run, mut end) = (0, None::<u64>);
-        for block in &blocks {
-            let near = end.is_some_and(|end| block.offset >= end && block.offset - end <= rules.gap_bytes);
-            run += usize::from(!near);
-            runs.push(run);
-            end = Some(block.range().end);
+    /// Batches that lie side by side, from an item on.
+    fn whole_group(&self, start: usize) -> Option<Group> {
+        let block = |item: usize| self.positions.get(item).map(|position| *self.file.block(*position));
+        let rules = self.file.bytes().tuning().rules;
+        let max_items = if self.file.bytes().is_mapped() { 1 } else { GROUP_BATCHES };
+        let first = block(start)?;
+        let (mut bytes, mut group_bytes, mut end) = (vec![first.len()], first.len(), first.range().end);
+        while let Some(next) = block(start + bytes.len()).filter(|_| bytes.len() < max_items) {
+            let near = next.offset >= end && next.offset - end <= rules.gap_bytes;
+            if !near || group_bytes.saturating_add(next.len()) > rules.part_bytes {
+                break;
+            }
+            bytes.push(next.len());
+            (group_bytes, end) = (group_bytes + next.len(), next.range().end);
         }
-        groups(&sizes, max_items, rules.part_bytes, |a, b| runs[a] == runs[b])
+        Some(Group { items: start..start + bytes.len(), bytes })
     }
 
     /// Fetches the heads of some items, and forms the groups in which their columns are fetched.
@@ -188,6 +185,20 @@ impl FileFetch {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, BatchHead>> {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The groups of a read of whole batches, formed one after the other: of many batches, what all groups together would
+/// take is worth saving.
+fn whole_groups(fetch: &Arc<FileFetch>, ctx: &Context) -> Groups {
+    let sizes = fetch.positions.iter().map(|position| fetch.file.block(*position).len());
+    Progress::add(&ctx.progress().payload_bytes_expected, sizes.sum());
+    let (fetch, mut next) = (fetch.clone(), 0);
+    let groups = std::iter::from_fn(move || {
+        let group = fetch.whole_group(next)?;
+        next = group.items.end;
+        Some(Ok(group))
+    });
+    stream::iter(groups).boxed()
 }
 
 /// The groups of a read of columns, formed as the heads come in: one window ahead of what is fetched.

@@ -53,12 +53,12 @@ struct Needed {
 
 /// What is known of one chunk before any of it is fetched.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct Known {
     pub(super) payload_bytes: u64,
     /// How likely it holds a row that the filter keeps.
     pub(super) match_probability: f64,
     /// From the manifest.
-    pub(super) index: Option<&'a PayloadIndex>,
+    pub(super) index: Option<PayloadIndex>,
 }
 
 /// How to begin.
@@ -169,7 +169,7 @@ impl Columns {
     }
 
     /// How to begin with a chunk.
-    pub(super) fn first_read(&self, chunk: Known<'_>) -> FirstRead {
+    pub(super) fn first_read(&self, chunk: Known) -> FirstRead {
         let Beginning { head, dictionary_bytes, body_bytes } = self.beginning(chunk);
         let (wanted, filter) = ((body_bytes as f64 * self.shares.0) as u64, (body_bytes as f64 * self.shares.1) as u64);
         let other = wanted.saturating_sub(filter);
@@ -188,7 +188,7 @@ impl Columns {
     }
 
     /// What is read first of a chunk if not all of it is, and what is known of the rest.
-    fn beginning(&self, chunk: Known<'_>) -> Beginning {
+    fn beginning(&self, chunk: Known) -> Beginning {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(index) = chunk.index else {
             let head_bytes = places.last().map_or(0, |batch| batch.end.min(chunk.payload_bytes));
@@ -220,12 +220,12 @@ impl Columns {
     }
 
     /// Whether to look for the wanted ones among dictionaries of so many bytes, rather than to read all of them.
-    fn picks(&self, chunk: Known<'_>, bytes: u64) -> bool {
+    fn picks(&self, chunk: Known, bytes: u64) -> bool {
         bytes - self.wanted_part(chunk, bytes) > self.dictionaries.all.saturating_mul(self.read_cost_bytes)
     }
 
     /// About how many of the bytes of all dictionaries will be needed.
-    fn wanted_part(&self, chunk: Known<'_>, bytes: u64) -> u64 {
+    fn wanted_part(&self, chunk: Known, bytes: u64) -> u64 {
         let Counts { filter, wanted, all } = self.dictionaries;
         let others = (wanted - filter) as f64 * if self.filter.is_empty() { 1.0 } else { chunk.match_probability };
         ((bytes as f64 * (filter as f64 + others) / all.max(1) as f64) as u64).min(bytes)
@@ -254,14 +254,14 @@ impl Columns {
     }
 
     /// Where the wanted columns are, by what [`Columns::first_read`] asked for, and what was missing then.
-    pub(super) fn layout(&self, chunk: Known<'_>, there: Fragments) -> Result<Step> {
+    pub(super) fn layout(&self, chunk: Known, there: Fragments) -> Result<Step> {
         let head = match (chunk.index, &self.schema_frame) {
             (Some(index), Some(schema)) if self.dictionaries.wanted == 0 || index.dictionaries_length == 0 => {
                 let batch = there.bytes(index.metadata_offset..index.metadata_offset + index.metadata_length)?;
                 ChunkHead::of_batch(schema.clone(), batch, index.body_offset, chunk.payload_bytes)?
             }
             _ => match chunk::parse_head(&there, chunk.payload_bytes)? {
-                Head::NeedsMore(range) => return needs_more(range, chunk.index, &there),
+                Head::NeedsMore(range) => return needs_more(range, chunk.index.as_ref(), &there),
                 Head::Complete(head) => head,
             },
         };
@@ -275,7 +275,7 @@ impl Columns {
     }
 
     /// The reads of a chunk of which it is known where everything is.
-    fn planned(&self, chunk: Known<'_>, head: ChunkHead, there: Fragments) -> Result<Layout> {
+    fn planned(&self, chunk: Known, head: ChunkHead, there: Fragments) -> Result<Layout> {
         let dictionaries = self.wanted_dictionaries(&head)?;
         let others: Vec<usize> = self.wanted.iter().copied().filter(|column| !self.filter.contains(column)).collect();
         let buffers = |columns: &[usize]| -> Result<Vec<Range<u64>>> {

@@ -380,7 +380,7 @@ impl ChunkFetch {
         }
     }
 
-    fn known(&self, item: usize) -> Known<'_> {
+    fn known(&self, item: usize) -> Known {
         let match_probability = match &self.ranged {
             Some(ranged) if self.must_look(item) => ranged.match_probability(),
             _ => 1.0,

@@ -1,6 +1,6 @@
 //! From written chunks to a dataset: what is replaced, the moment of publishing, and what comes after it.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::buffer::Buffer;
@@ -48,27 +48,44 @@ impl Failure {
 /// The dataset that is being replaced.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// Its manifest as the store holds it.
+    /// Its manifest as the store holds it, where that is to be replaced in one moment.
     manifest: Option<Buffer>,
     /// What it is, where its manifest can be read.
     version: Option<Version>,
-    chunk_keys: Vec<String>,
+    chunks: Vec<OldChunk>,
+}
+
+/// A chunk of a dataset that is being replaced. They are held until the new one is published, so not as keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OldChunk {
+    base: Arc<str>,
+    partition: u32,
+    batch: u32,
+}
+
+impl OldChunk {
+    fn key(&self) -> String {
+        names::chunk_key(&self.base, self.partition, self.batch)
+    }
 }
 
 impl Before {
     async fn load(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Before> {
         let Some(bytes) = store.get(&names::manifest_key(prefix), ctx).await? else { return Ok(Before::default()) };
-        let mut before = Before { manifest: Some(bytes.clone()), ..Before::default() };
+        let mut before = Before::default();
         match decode_manifest(store, prefix, &bytes) {
             Ok(manifest) => {
-                let base = manifest.chunks.first().map(|chunk| chunk.base.as_ref());
+                let base = manifest.chunks.bases().next().map(AsRef::as_ref);
                 before.version = Some(Version::published(prefix, &manifest.upload_id, base));
-                before.chunk_keys = manifest.chunks().map(|chunk| chunk.key).collect();
+                let chunks = manifest.chunks.iter();
+                before.chunks.reserve_exact(manifest.chunk_count());
+                before.chunks.extend(chunks.map(|c| OldChunk { base: c.base, partition: c.partition, batch: c.batch }));
             }
             // A manifest that cannot be read must not keep its dataset from being replaced.
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {}
             Err(e) => return Err(e),
         }
+        before.manifest = Some(bytes);
         Ok(before)
     }
 }
@@ -91,9 +108,13 @@ pub(super) async fn check_target(shared: &Shared, items: &Items, lease: &Lease) 
     }
     if options.overwrite {
         let mut before = Before::load(store.as_ref(), prefix, ctx).await?;
+        // It is deleted, not replaced.
+        before.manifest = None;
         if before.version.is_none() {
-            before.chunk_keys = store.list(&names::chunk_key_start(prefix), "", ctx).await?;
-            before.chunk_keys.retain(|key| names::parse_chunk_key(prefix, key).is_some());
+            let keys = store.list(&names::chunk_key_start(prefix), "", ctx).await?;
+            let places = keys.iter().filter_map(|key| names::parse_chunk_key(prefix, key));
+            let old = |(partition, batch)| OldChunk { base: base.clone(), partition, batch };
+            before.chunks = places.map(old).collect();
         }
         lease.announce(Publishing { replaces: before.version.clone(), ..Publishing::default() }, ctx).await?;
         store.delete(&[manifest_key], ctx).await?;
@@ -118,7 +139,7 @@ pub(super) async fn publish(
 ) -> std::result::Result<Published, Failure> {
     let manifest = build(shared, index, plan, lease).map_err(Failure::sure)?;
     let bytes = manifest.encode().map_err(Failure::sure)?;
-    let partitions = manifest.partitions().map_err(Failure::sure)?.len() as u64;
+    let partitions = manifest.partition_count() as u64;
     let publishing = prepare(shared, &manifest, before).await.map_err(Failure::sure)?;
     lease.announce(publishing.clone(), &shared.ctx).await.map_err(Failure::sure)?;
     put_manifest(shared, &manifest, bytes, before).await?;
@@ -246,11 +267,13 @@ pub(super) async fn tidy(shared: &Shared, before: &Before, lease: &Lease) -> Lef
 
 /// The keys of the replaced dataset that were not written anew.
 fn surplus(shared: &Shared, before: &Before) -> Vec<String> {
-    if before.chunk_keys.is_empty() {
+    if before.chunks.is_empty() {
         return Vec::new();
     }
-    let written: HashSet<String> = shared.touched().into_iter().collect();
-    before.chunk_keys.iter().filter(|key| !written.contains(*key)).cloned().collect()
+    let mut written = shared.touched_places();
+    written.sort_unstable();
+    let anew = |old: &OldChunk| old.base == shared.base && written.binary_search(&(old.partition, old.batch)).is_ok();
+    before.chunks.iter().filter(|old| !anew(old)).map(OldChunk::key).collect()
 }
 
 async fn retire(shared: &Shared, before: &Before, surplus: &[String], left: &mut Leftovers) -> Result<()> {

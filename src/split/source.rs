@@ -14,12 +14,12 @@ use crate::chunk::{BatchFrames, ChunkDecoder, Frame};
 use crate::error::{Error, Result};
 use crate::ipc_file::{FileBatch, IpcFile};
 use crate::ipc_stream::StreamInput;
+use crate::manifest::{ManifestBuilder, StatisticsColumn};
 use crate::metrics::{Progress, batch_bytes};
 use crate::partition::{self, PartitionIds, PartitionValue};
 use crate::pipeline::Pipeline;
 use crate::read::{FetchedBatch, FileFetch};
 use crate::runtime::{Context, block_signals, catch_panic};
-use crate::statistics::ColumnStatistics;
 
 /// What one chunk is made from.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ pub(super) struct Item {
     pub(super) batch: u32,
     pub(super) value: Option<PartitionValue>,
     pub(super) content: Content,
-    /// From a file's index.
-    pub(super) statistics: Option<Vec<ColumnStatistics>>,
+    /// Which of the statistics that are [known beforehand](PlanFacts::known_statistics) are its own.
+    pub(super) statistics_row: Option<usize>,
     /// Where it comes from, for messages.
     pub(super) name: String,
 }
@@ -62,6 +62,7 @@ pub(super) struct Plan {
     pub(super) partition_column: Option<(String, DataType)>,
     /// Columns with statistics.
     pub(super) statistics_columns: Vec<usize>,
+    known_statistics: Option<Vec<StatisticsColumn>>,
     /// Chunks and bytes, where known beforehand.
     pub(super) expected: Option<(u64, u64)>,
     /// The partition and batch of every chunk, where known beforehand.
@@ -114,6 +115,7 @@ impl Plan {
             partition_column: plan.column,
             expected: Some((plan.batches.len() as u64, bytes)),
             places: Some(plan.batches.iter().map(|b| (b.partition, b.batch)).collect()),
+            known_statistics: file.index().and_then(|index| index.known_statistics(&statistics_columns)),
             input: Input::File { file, batches: plan.batches, statistics_columns: statistics_columns.clone() },
             statistics_columns,
         })
@@ -139,6 +141,7 @@ impl Plan {
             schema_frame: frame,
             partition_column,
             statistics_columns,
+            known_statistics: None,
             expected: None,
             places: None,
         })
@@ -164,12 +167,23 @@ pub(super) struct PlanFacts {
     pub(super) schema_frame: Option<Frame>,
     pub(super) partition_column: Option<(String, DataType)>,
     pub(super) statistics_columns: Vec<usize>,
+    /// Statistics of these columns, in their order, that need not be computed: from a file's index.
+    pub(super) known_statistics: Option<Vec<StatisticsColumn>>,
     pub(super) places: Option<Vec<(u32, u32)>>,
     /// Bytes of the input, where known.
     pub(super) expected_bytes: Option<u64>,
 }
 
 impl PlanFacts {
+    /// An empty manifest for these chunks.
+    pub(super) fn manifest_builder(&mut self) -> ManifestBuilder {
+        let builder = ManifestBuilder::new(&self.statistics_columns, &self.schema, self.chunks());
+        match self.known_statistics.take() {
+            Some(known) => builder.with_known(known, self.chunks()),
+            None => builder,
+        }
+    }
+
     /// How many chunks there will be, as far as known.
     pub(super) fn chunks(&self) -> usize {
         self.places.as_ref().map_or(0, Vec::len)
@@ -186,6 +200,7 @@ impl Items {
             schema_frame: plan.schema_frame,
             partition_column: plan.partition_column.clone(),
             statistics_columns: plan.statistics_columns,
+            known_statistics: plan.known_statistics,
             places: plan.places,
             expected_bytes: plan.expected.map(|(_, bytes)| bytes),
         };
@@ -259,7 +274,7 @@ impl Output<'_> {
 
     fn whole(&mut self, content: Content, value: Option<PartitionValue>, name: String) -> Result<()> {
         let (partition, batch, value) = self.assigner.place(value)?;
-        self.send(Item { partition, batch, value, content, statistics: None, name })
+        self.send(Item { partition, batch, value, content, statistics_row: None, name })
     }
 
     fn mixed(&mut self, batch: RecordBatch, name: &str) -> Result<()> {
@@ -293,7 +308,7 @@ impl Input {
                         batch: batch.batch,
                         value: batch.value,
                         content: Content::Frames(messages.next()?),
-                        statistics: file.statistics(batch.position, &statistics_columns),
+                        statistics_row: file.statistics_row(batch.position, &statistics_columns),
                         name: format!("batch {} of '{}'", batch.position, file.name()),
                     })?;
                 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arrow::record_batch::RecordBatch;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -46,7 +47,7 @@ pub(super) async fn upload(
     let upload_id = lease.upload_id().to_string();
     let mut upload = Upload {
         shared: Arc::new(Shared::new(&items.plan, &lease, store, prefix, options, ctx.clone())?),
-        index: ManifestBuilder::new(&items.plan.statistics_columns, &items.plan.schema, items.plan.chunks()),
+        index: items.plan.manifest_builder(),
         before: Before::default(),
         running: JoinSet::new(),
     };
@@ -94,6 +95,11 @@ impl Shared {
         touched.iter().map(|(partition, batch)| names::chunk_key(&self.base, *partition, *batch)).collect()
     }
 
+    /// Their partitions and batches.
+    pub(super) fn touched_places(&self) -> Vec<(u32, u32)> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn new(
         plan: &PlanFacts,
         lease: &Lease,
@@ -125,7 +131,15 @@ impl Shared {
 struct Written {
     entry: ChunkEntry,
     value: Option<PartitionValue>,
-    statistics: Option<Vec<ColumnStatistics>>,
+    statistics: ChunkStatistics,
+}
+
+/// What is known of the columns of a chunk.
+enum ChunkStatistics {
+    Nothing,
+    /// What is known beforehand, by its row.
+    Row(usize),
+    Computed(Vec<ColumnStatistics>),
 }
 
 /// An item made ready for the store.
@@ -194,7 +208,11 @@ impl Upload {
     fn collect(&mut self, ended: std::result::Result<Result<Vec<Written>>, tokio::task::JoinError>) -> Result<()> {
         let written = ended.unwrap_or_else(|e| Err(Error::internal(format!("a write ended without a result: {e}"))))?;
         for Written { entry, value, statistics } in written {
-            self.index.push(entry, value, statistics.as_deref())?;
+            match statistics {
+                ChunkStatistics::Row(row) => self.index.push_known(&entry, value, row)?,
+                ChunkStatistics::Computed(statistics) => self.index.push(&entry, value, Some(&statistics))?,
+                ChunkStatistics::Nothing => self.index.push(&entry, value, None)?,
+            }
         }
         Ok(())
     }
@@ -336,28 +354,36 @@ fn encode(shared: &Shared, item: Item) -> Result<Encoded> {
 }
 
 fn encode_item(shared: &Shared, item: Item) -> std::result::Result<Encoded, (Error, String)> {
-    let Item { partition, batch, value, content, statistics, name } = item;
+    let Item { partition, batch, value, content, statistics_row, name } = item;
     let codec = shared.options.compression;
     let columns = &shared.statistics_columns;
-    let statistics = statistics.filter(|_| !columns.is_empty());
-    let compute = !columns.is_empty() && statistics.is_none();
+    let known = if columns.is_empty() { None } else { statistics_row };
+    let compute = !columns.is_empty() && known.is_none();
+    let statistics_of = |batch: &RecordBatch| match known {
+        Some(row) => Ok(ChunkStatistics::Row(row)),
+        None if compute => batch_statistics(batch, columns).map(ChunkStatistics::Computed),
+        None => Ok(ChunkStatistics::Nothing),
+    };
     let work = || -> Result<Encoded> {
         let (frames, rows, decoded_bytes, statistics) = match content {
             Content::Frames(frames) if codec_of(&frames.batch)? == codec => {
                 shared.chunks_copied.fetch_add(1, Relaxed);
                 let rows = rows_of(&frames)?;
-                let computed = match compute && shared.options.statistics == Statistics::On {
-                    true => Some(batch_statistics(&decode_frames(&frames, &shared.decoder)?, columns)?),
-                    false => statistics,
+                let statistics = match known {
+                    Some(row) => ChunkStatistics::Row(row),
+                    None if compute && shared.options.statistics == Statistics::On => {
+                        statistics_of(&decode_frames(&frames, &shared.decoder)?)?
+                    }
+                    None => ChunkStatistics::Nothing,
                 };
-                (frames, rows, 0, computed)
+                (frames, rows, 0, statistics)
             }
             Content::Frames(frames) => {
                 let batch = decode_frames(&frames, &shared.decoder)?;
                 drop(frames);
-                encode_batch(&batch, codec, statistics, columns)?
+                encode_batch(&batch, codec, statistics_of)?
             }
-            Content::Batch(batch) => encode_batch(&batch, codec, statistics, columns)?,
+            Content::Batch(batch) => encode_batch(&batch, codec, statistics_of)?,
         };
         let (payload, index) = chunk::assemble(&frames);
         let entry = entry(shared, partition, batch, rows, index);
@@ -377,18 +403,14 @@ fn rows_of(frames: &BatchFrames) -> Result<u64> {
     u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))
 }
 
-type EncodedFrames = (BatchFrames, u64, u64, Option<Vec<ColumnStatistics>>);
+type EncodedFrames = (BatchFrames, u64, u64, ChunkStatistics);
 
 fn encode_batch(
-    batch: &arrow::record_batch::RecordBatch,
+    batch: &RecordBatch,
     codec: Codec,
-    known: Option<Vec<ColumnStatistics>>,
-    columns: &[usize],
+    statistics_of: impl Fn(&RecordBatch) -> Result<ChunkStatistics>,
 ) -> Result<EncodedFrames> {
-    let statistics = match known {
-        None if !columns.is_empty() => Some(batch_statistics(batch, columns)?),
-        known => known,
-    };
+    let statistics = statistics_of(batch)?;
     let frames = chunk::encode_batch(batch, codec)?;
     Ok((frames, batch.num_rows() as u64, batch_bytes(batch), statistics))
 }

@@ -45,7 +45,7 @@ fn only_what_is_needed_of_the_head_is_fetched() {
         (vec![], &large, head(3072..3584)),
         (vec![0], &small, FirstRead::Whole),
     ] {
-        let known = Known { payload_bytes: index.payload_bytes, match_probability: 1.0, index: Some(index) };
+        let known = Known { payload_bytes: index.payload_bytes, match_probability: 1.0, index: Some(*index) };
         assert_eq!(columns_of(wanted.clone()).first_read(known), expected, "{wanted:?}");
     }
 }
@@ -63,7 +63,7 @@ fn without_an_index_the_head_is_as_long_as_that_of_the_first_chunk() {
 fn a_filter_that_may_rule_out_much_is_looked_at_first() {
     let index = index(4 << 20);
     let first_read = |match_probability| {
-        let known = Known { payload_bytes: index.payload_bytes, match_probability, index: Some(&index) };
+        let known = Known { payload_bytes: index.payload_bytes, match_probability, index: Some(index) };
         filtered((0..5).collect(), vec![0]).first_read(known)
     };
     assert_eq!(first_read(0.5), FirstRead::Head(at_once(0..3584)));

@@ -159,7 +159,7 @@ fn bit_flips_in_a_head_are_survived() {
     let store = memory();
     publish(&store, "d", batches(1), &uncompressed(false)).unwrap();
     let dataset = Dataset::open(&store, "d", &Context::new()).unwrap();
-    let body = dataset.manifest().unwrap().chunks[1].index.body_offset as usize;
+    let body = dataset.manifest().unwrap().chunks.get(1).unwrap().index.body_offset as usize;
     let mut refused = 0;
     for bit in (0..body * 8).step_by(5) {
         let flip = move |mut bytes: Vec<u8>| {
