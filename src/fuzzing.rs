@@ -112,7 +112,7 @@ pub fn ipc_file(bytes: &[u8]) {
     for position in 0..batches {
         let bytes = file.bytes().at_hand(&file.block(position).range()).expect("blocks lie within the file");
         let Some(frame) = accepted(file.batch_frame(position, &bytes)) else { continue };
-        copied(&file.frames(&schema, frame.clone()));
+        copied(&file.frames(&schema, frame.clone()).expect("dictionaries are at hand"));
         let body = Body::whole(frame.body.clone());
         if let Some(decoded) = accepted(file.decode(position, &frame, &body, None)) {
             check_batch(&decoded.batch);

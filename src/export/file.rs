@@ -60,7 +60,7 @@ impl Export {
             let known = if whole { file.statistics(positions[item], &wanted) } else { None };
             let prepared = match &copied {
                 Some(schema) if ipc_file::codec_of(&batch.frame)? == codec => {
-                    Some(Prepared::copied(file.frames(schema, batch.frame), known)?)
+                    Some(Prepared::copied(file.frames(schema, batch.frame)?, known)?)
                 }
                 _ => {
                     let decoded = decoder.decode(fetch, item, &batch)?;

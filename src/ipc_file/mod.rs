@@ -16,6 +16,7 @@ use arrow::array::Array;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::{CompressionType, MessageHeader};
+use tokio::sync::OnceCell;
 
 pub(crate) use footer::MessageBlock;
 pub(crate) use plan::{FileBatch, FilePlan, PartitionBy};
@@ -52,17 +53,24 @@ pub struct IpcFile {
     footer: Footer,
     /// The first message, once it was read.
     schema_frame: OnceLock<Frame>,
-    /// Complete, in an order in which they can be decoded.
-    dictionary_frames: Vec<Frame>,
-    dictionaries: Dictionaries,
+    /// All of them, once they were read.
+    dictionaries: OnceCell<FileDictionaries>,
     index: Option<Manifest>,
     /// Row of the index for each batch of the file, where the index has another order.
     index_rows: Option<Vec<u32>>,
     limit: DecodeLimit,
 }
 
+/// The dictionaries of a file.
+#[derive(Debug)]
+struct FileDictionaries {
+    /// Complete, in an order in which they can be decoded.
+    frames: Vec<Frame>,
+    values: Dictionaries,
+}
+
 impl IpcFile {
-    /// Opens a local file and reads its footer and dictionaries.
+    /// Opens a local file and reads its footer and, where it is mapped or they lie at its start, its dictionaries.
     ///
     /// With `mmap` the file is mapped and uncompressed arrays point into it, without a copy. Then nobody may
     /// change or truncate the file while the reader or any of its arrays lives: a truncated mapping kills the
@@ -83,8 +91,7 @@ impl IpcFile {
 
     /// Opens a local file by its path, or a file on S3 by its URL: `s3://BUCKET/KEY`, options in its query.
     ///
-    /// Of a file on S3 this takes one request for its last bytes, and more where it has dictionaries or a footer that does
-    /// not fit in. All that is read afterwards is of the same version of the object.
+    /// Of a file on S3 this takes one request for its last bytes, and another where the footer does not fit in. All that is read afterwards is of the same version of the object.
     ///
     /// # Errors
     /// As [`IpcFile::open`]; `INVALID_ARGUMENT` for a URL that cannot be used; `UNAVAILABLE` and what else the server
@@ -182,8 +189,23 @@ impl IpcFile {
     }
 
     /// A message of this file with all that it needs to be read by itself, of which `schema` is [`IpcFile::schema_frame`].
-    pub(crate) fn frames(&self, schema: &Frame, batch: Frame) -> BatchFrames {
-        BatchFrames { schema: schema.clone(), dictionaries: self.dictionary_frames.clone(), batch }
+    pub(crate) fn frames(&self, schema: &Frame, batch: Frame) -> Result<BatchFrames> {
+        let dictionaries = self.dictionaries(None)?.map(|loaded| loaded.frames.clone()).unwrap_or_default();
+        Ok(BatchFrames { schema: schema.clone(), dictionaries, batch })
+    }
+
+    /// Whether some columns (all, if `None`) have dictionaries.
+    fn needs_dictionaries(&self, columns: Option<&[usize]>) -> bool {
+        let wanted = |columns| !chunk::dictionary_ids(self.schema(), columns).is_empty();
+        !self.footer.dictionaries.is_empty() && columns.is_none_or(wanted)
+    }
+
+    /// What [`IpcFile::load_dictionaries`] has loaded for some columns; `None` where they need nothing.
+    fn dictionaries(&self, columns: Option<&[usize]>) -> Result<Option<&FileDictionaries>> {
+        match self.dictionaries.get() {
+            None if self.needs_dictionaries(columns) => Err(Error::internal("dictionaries that were not loaded")),
+            loaded => Ok(loaded),
+        }
     }
 
     /// Decodes the wanted columns (all, if `projection` is `None`) of a message of this file.
@@ -194,7 +216,9 @@ impl IpcFile {
         body: &Body,
         projection: Option<&[usize]>,
     ) -> Result<Decoded> {
-        chunk::decode_batch(frame, body, &self.footer.schema, projection, &self.dictionaries, self.limit)
+        let (none, loaded) = (Dictionaries::default(), self.dictionaries(projection)?);
+        let dictionaries = loaded.map_or(&none, |loaded| &loaded.values);
+        chunk::decode_batch(frame, body, &self.footer.schema, projection, dictionaries, self.limit)
             .map_err(|e| self.at_batch(e, position))
     }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::MessageHeader;
+use tokio::sync::OnceCell;
 
 use super::footer::{self, Footer, HEADER, MAGIC, TAIL_BYTES};
-use super::{IpcFile, dictionary_codec, frame_of_block};
+use super::{FileDictionaries, IpcFile, dictionary_codec, frame_of_block};
 use crate::chunk::{self, DecodeLimit, Dictionaries, Frame};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::runtime::{Context, runtime};
 use crate::store::{END_BYTES, FileBytes};
 
 impl IpcFile {
-    /// Reads footer, schema and dictionaries of a file. Errors name it.
+    /// Reads the footer of a file, and of its schema message and dictionaries what is at hand. Errors name it.
     pub(crate) async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
         let described = format!("'{name}'");
         load(name, bytes, ctx).await.map_err(|e| e.context(described))
@@ -40,6 +41,25 @@ impl IpcFile {
         })?;
         Ok(self.schema_frame.get_or_init(|| frame).clone())
     }
+
+    /// Reads the dictionaries, unless they are there or none of these columns (all, if `None`) has one. Those of a file that
+    /// is far away come with the first rows that need them, rather than one more round trip before them.
+    ///
+    /// # Errors
+    /// `CORRUPT` for dictionaries that are not sound; what reading reports. The error names the file.
+    pub(crate) async fn load_dictionaries(self: &Arc<Self>, columns: Option<&[usize]>, ctx: &Context) -> Result<()> {
+        if !self.needs_dictionaries(columns) {
+            return Ok(());
+        }
+        let load = || async {
+            let blocks: Vec<_> = self.footer.dictionaries.iter().map(|block| block.range()).collect();
+            let bytes = self.bytes.read_all(&blocks, ctx).await?;
+            let file = self.clone();
+            runtime()?.compute(move || parse_dictionaries(&bytes, &file.footer, file.limit)).await
+        };
+        let loaded = self.dictionaries.get_or_try_init(load).await;
+        loaded.map(|_| ()).map_err(|e| e.context(format!("'{}'", self.name)))
+    }
 }
 
 async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
@@ -51,10 +71,9 @@ async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> 
         Some(_) => OnceLock::from(read_schema_message(&bytes, messages_end, &footer.schema, ctx).await?),
         None => OnceLock::new(),
     };
-    let blocks: Vec<_> = footer.dictionaries.iter().map(|block| block.range()).collect();
-    let dictionary_bytes = bytes.read_all(&blocks, ctx).await?;
+    let at_hand: Option<Vec<_>> = footer.dictionaries.iter().map(|block| bytes.at_hand(&block.range())).collect();
     let parse = move || {
-        let (dictionary_frames, dictionaries) = parse_dictionaries(&dictionary_bytes, &footer, limit)?;
+        let dictionaries = at_hand.map(|bytes| parse_dictionaries(&bytes, &footer, limit)).transpose()?;
         let index = footer.index.take().map(Manifest::from_footer).transpose()?;
         let index_rows = index.as_ref().map(|index| index_rows(index, &footer)).transpose()?.flatten();
         let file = IpcFile {
@@ -63,8 +82,7 @@ async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> 
             messages_end,
             footer,
             schema_frame,
-            dictionary_frames,
-            dictionaries,
+            dictionaries: OnceCell::new_with(dictionaries),
             index,
             index_rows,
             limit,
@@ -117,19 +135,19 @@ async fn read_schema_message(bytes: &FileBytes, messages_end: u64, schema: &Sche
     Ok(frame)
 }
 
-fn parse_dictionaries(bytes: &[Buffer], footer: &Footer, limit: DecodeLimit) -> Result<(Vec<Frame>, Dictionaries)> {
+fn parse_dictionaries(bytes: &[Buffer], footer: &Footer, limit: DecodeLimit) -> Result<FileDictionaries> {
     let mut frames = Vec::with_capacity(footer.dictionaries.len());
     for (i, (block, bytes)) in footer.dictionaries.iter().zip(bytes).enumerate() {
         let frame = frame_of_block(bytes, block, MessageHeader::DictionaryBatch);
         frames.push(frame.map_err(|e| e.context(format!("dictionary {i}")))?);
     }
     footer::check_dictionaries(&frames)?;
-    let dictionaries = chunk::decode_dictionaries(&frames, &footer.schema, limit)?;
+    let values = chunk::decode_dictionaries(&frames, &footer.schema, limit)?;
     if footer::has_deltas(&frames)? {
         // A chunk holds complete dictionaries: the deltas are joined once, here.
-        frames = join_deltas(&frames, &dictionaries)?;
+        frames = join_deltas(&frames, &values)?;
     }
-    Ok((frames, dictionaries))
+    Ok(FileDictionaries { frames, values })
 }
 
 fn join_deltas(frames: &[Frame], dictionaries: &Dictionaries) -> Result<Vec<Frame>> {

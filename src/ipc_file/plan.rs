@@ -142,6 +142,7 @@ impl PartitionColumn {
     /// The value of every batch. Nothing else of them is read but their heads.
     async fn values(self: &Arc<Self>, ctx: &Context) -> Result<Vec<Option<PartitionValue>>> {
         let count = self.file.batch_count();
+        self.file.load_dictionaries(Some(&[self.column]), ctx).await?;
         let mut values = Vec::with_capacity(count);
         for start in (0..count).step_by(WINDOW) {
             let mut parts = self.heads(start..(start + WINDOW).min(count), ctx).await?.into_iter().peekable();

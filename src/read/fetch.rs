@@ -249,23 +249,26 @@ where
                 let (item, head) = (items.start + index, heads[index].take());
                 on_fetched(item, Some(arriving.take(index).and_then(|segments| fetch.batch(item, head, segments))));
             };
-            for index in arriving.complete() {
-                deliver(&mut arriving, index);
-            }
+            let mut complete = arriving.complete();
             // A portion is dealt with as it comes, while the rest of its read is still on its way.
             let (sender, mut portions) = unbounded_channel();
             let mut reads = pin!(reads(fetch, arriving.reads(), sender, ctx));
-            loop {
-                let (portion, bytes) = tokio::select! {
+            let mut dictionaries = pin!(fetch.file.load_dictionaries(fetch.columns.as_deref(), ctx));
+            let (mut reading, mut decodable) = (true, false);
+            while reading || !decodable {
+                tokio::select! {
                     biased;
-                    Some(portion) = portions.recv() => portion,
-                    ended = reads.try_next() => match ended.map_err(|e| fetch.named(e))? {
-                        Some(()) => continue,
-                        None => break,
-                    },
-                };
-                for index in arriving.arrived(portion, bytes) {
-                    deliver(&mut arriving, index);
+                    Some((portion, bytes)) = portions.recv() => complete.extend(arriving.arrived(portion, bytes)),
+                    loaded = &mut dictionaries, if !decodable => {
+                        loaded?;
+                        decodable = true;
+                    }
+                    ended = reads.try_next(), if reading => {
+                        reading = ended.map_err(|e| fetch.named(e))?.is_some();
+                    }
+                }
+                if decodable {
+                    complete.drain(..).for_each(|index| deliver(&mut arriving, index));
                 }
             }
             Ok(())

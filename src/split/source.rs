@@ -300,7 +300,7 @@ impl Input {
                 let (source, schema) = (file.clone(), file.schema_frame(&output.ctx)?);
                 let mut messages = FileInput::start(&file, positions, &output.ctx, move |_, _, fetched| {
                     let bytes = fetched.frame.len() as u64;
-                    Ok((source.frames(&schema, fetched.frame), bytes))
+                    Ok((source.frames(&schema, fetched.frame)?, bytes))
                 })?;
                 for batch in batches {
                     output.send(Item {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use arrowredis::options::{Bytes, OptionValue};
 use arrowredis::store::S3Options;
-use arrowredis::{Codec, FileReadOptions, Filter, IpcFile, read_file};
+use arrowredis::{Codec, FileReadOptions, Filter, GenerateOptions, IpcFile, read_file};
 use tempfile::TempDir;
 
 use super::{assert_same, ctx, generate, open, partitions, rows, upload};
@@ -76,6 +76,38 @@ fn a_file_is_opened_by_one_request_for_its_end() {
         assert_same(&original, &copied, &FileReadOptions::default());
         assert_eq!(starts(), 1, "{:?}", ranges());
     }
+}
+
+/// The dictionary comes with the first rows that need it, and not at all where none do.
+#[test]
+fn a_dictionary_is_fetched_once_by_who_needs_it() {
+    let dir = TempDir::new().unwrap();
+    let server = S3Server::start();
+    let path = dir.path().join("local.arrow");
+    let what = GenerateOptions {
+        batches: 2,
+        rows: 2_000,
+        compression: Codec::None,
+        dict_strings: true,
+        string_cardinality: 50_000,
+        ..GenerateOptions::default()
+    };
+    arrowredis::generate_file(&path, &what, &ctx()).unwrap();
+    upload(&path, "file.arrow", &server.options());
+    let local = Arc::new(IpcFile::open(&path, true).unwrap());
+    let proxy = Proxy::start(server.port, |_| Fate::Pass);
+    let file = open("file.arrow", &at(proxy.port)).unwrap();
+    // It has half a megabyte, and lies between the schema and the first batch.
+    let fetched = || {
+        let ranges: Vec<_> = proxy.requests().iter().filter_map(|request| request.bytes()).collect();
+        ranges.iter().filter(|range| range.start < 400_000).count()
+    };
+    for (columns, expected) in [(vec!["id64", "list_ints"], 0), (vec!["id64", "str_c"], 1), (vec!["str_c"], 1)] {
+        let columns = Some(columns.into_iter().map(str::to_string).collect());
+        assert_same(&local, &file, &FileReadOptions { columns, ..partitions(&["3", "7"]) });
+        assert_eq!(fetched(), expected);
+    }
+    assert_same(&local, &file, &FileReadOptions::default());
 }
 
 /// A batch goes on as soon as it is there, and only what is missing is asked for again.
