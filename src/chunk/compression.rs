@@ -122,7 +122,7 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     let most = bytes.len() - bytes.len().div_ceil(LEAST_SAVING);
     let frame = match codec {
         CompressionType::ZSTD => zstd(bytes, &mut rest[..most])?,
-        _ => lz4::compress(bytes, rest)?,
+        _ => lz4::compress(bytes, rest),
     };
     let (mark, len) = match frame.filter(|len| *len <= most) {
         Some(len) => (bytes.len() as i64, len),

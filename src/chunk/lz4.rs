@@ -63,16 +63,16 @@ pub(super) fn most_bytes(len: usize) -> usize {
 }
 
 /// Compresses bytes to a frame at the start of `out`; `None` if there is no room for it.
-pub(super) fn compress(bytes: &[u8], out: &mut [u8]) -> Result<Option<usize>> {
-    let Some((header, blocks)) = out.split_at_mut_checked(HEADER_BYTES) else { return Ok(None) };
+pub(super) fn compress(bytes: &[u8], out: &mut [u8]) -> Option<usize> {
+    let (header, blocks) = out.split_at_mut_checked(HEADER_BYTES)?;
     let [_, checksum, ..] = xxhash_rust::xxh32::xxh32(&DESCRIPTOR, 0).to_le_bytes();
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&DESCRIPTOR);
     header[6] = checksum;
     let mut end = 0;
     for block in bytes.chunks(BLOCK_BYTES) {
-        let Some((word, rest)) = blocks[end..].split_first_chunk_mut::<4>() else { return Ok(None) };
-        let Ok(compressed) = lz4_flex::block::compress_into(block, rest) else { return Ok(None) };
+        let (word, rest) = blocks[end..].split_first_chunk_mut::<4>()?;
+        let compressed = lz4_flex::block::compress_into(block, rest).ok()?;
         let stored = compressed >= block.len();
         let len = if stored { block.len() } else { compressed };
         if stored {
@@ -81,9 +81,8 @@ pub(super) fn compress(bytes: &[u8], out: &mut [u8]) -> Result<Option<usize>> {
         *word = (len as u32 | if stored { STORED } else { 0 }).to_le_bytes();
         end += 4 + len;
     }
-    let Some(mark) = blocks[end..].first_chunk_mut::<END_BYTES>() else { return Ok(None) };
-    *mark = [0; END_BYTES];
-    Ok(Some(HEADER_BYTES + end + END_BYTES))
+    *blocks[end..].first_chunk_mut::<END_BYTES>()? = [0; END_BYTES];
+    Some(HEADER_BYTES + end + END_BYTES)
 }
 
 #[cfg(test)]
@@ -96,7 +95,7 @@ mod tests {
 
     fn compressed(bytes: &[u8]) -> Vec<u8> {
         let mut out = vec![0xaa; most_bytes(bytes.len())];
-        let len = compress(bytes, &mut out).unwrap().unwrap();
+        let len = compress(bytes, &mut out).unwrap();
         out.truncate(len);
         out
     }
@@ -131,7 +130,7 @@ mod tests {
         let bytes = mixed(100_000);
         let len = compressed(&bytes).len();
         for room in [0, HEADER_BYTES, HEADER_BYTES + 3, len - END_BYTES, len - 1] {
-            assert_eq!(compress(&bytes, &mut vec![0; room]).unwrap(), None, "{room}");
+            assert_eq!(compress(&bytes, &mut vec![0; room]), None, "{room}");
         }
     }
 }

@@ -91,7 +91,8 @@ impl IpcFile {
 
     /// Opens a local file by its path, or a file on S3 by its URL: `s3://BUCKET/KEY`, options in its query.
     ///
-    /// Of a file on S3 this takes one request for its last bytes, and another where the footer does not fit in. All that is read afterwards is of the same version of the object.
+    /// Of a file on S3 this takes one request for its last bytes, and another where the footer does not fit in. All that
+    /// is read afterwards is of the same version of the object.
     ///
     /// # Errors
     /// As [`IpcFile::open`]; `INVALID_ARGUMENT` for a URL that cannot be used; `UNAVAILABLE` and what else the server

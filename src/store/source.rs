@@ -19,7 +19,8 @@ use crate::ranges::{RangePlan, RangeRules};
 use crate::runtime::{Context, available_cores, runtime};
 use crate::tuning;
 
-/// A file is opened with so many of its first and of its last bytes at hand: footer, schema and dictionaries mostly lie there.
+/// A file is opened with so many of its last bytes at hand, where the footer mostly lies, and of a local one with so many
+/// of its first: schema and dictionaries.
 pub(crate) const END_BYTES: u64 = 64 << 10;
 
 /// The bytes of one file, all of them of the version that was opened.
@@ -87,7 +88,7 @@ pub(crate) struct SourceTuning {
 #[derive(Debug, Clone)]
 pub(crate) struct FileBytes {
     source: Arc<dyn ByteSource>,
-    /// The first bytes; all of them, if mapped.
+    /// The first bytes of a local file; all of them, if mapped.
     head: Buffer,
     /// The last bytes.
     tail: Buffer,

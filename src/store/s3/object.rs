@@ -38,7 +38,7 @@ pub(crate) async fn open(url: &S3Url, ctx: &Context) -> Result<FileBytes> {
         return Err(misunderstood());
     }
     let object = S3Object { connection, etag: head.etag, len: head.total, latency };
-    Ok(FileBytes::new(Arc::new(object), Buffer::from(Vec::<u8>::new()), bytes))
+    Ok(FileBytes::new(Arc::new(object), Buffer::default(), bytes))
 }
 
 /// Deletes an object, if it is there.
