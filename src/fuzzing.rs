@@ -18,7 +18,7 @@ use crate::codec::Codec;
 use crate::error::{ErrorKind, Result};
 use crate::ipc_file::{IpcFile, PartitionBy};
 use crate::ipc_stream::StreamInput;
-use crate::manifest::{self, ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
+use crate::manifest::{self, ChunkEntry, ChunkStatistics, Manifest, ManifestBuilder, ManifestHeader};
 use crate::partition::{self, PartitionValue, Selection};
 use crate::runtime::Context;
 use crate::statistics::{batch_statistics, statistics_columns};
@@ -134,7 +134,7 @@ fn check_manifest(manifest: &Manifest) {
     accepted(manifest.partitions());
     let columns = statistics_columns(manifest.schema(), 32);
     for row in 0..manifest.chunk_count().min(MOST_ROWS) {
-        let _ = manifest.chunk_statistics(row, &columns);
+        let _ = manifest.knows(row, &columns);
     }
     let _ = (manifest.rows(), manifest.payload_bytes());
     // Names of columns come from the dataset's schema: the table may hold a name twice, which Arrow allows.
@@ -219,8 +219,11 @@ pub fn encode_manifest(batch: &RecordBatch, value_type: &DataType) -> Result<(Ve
             DataType::Utf8 => PartitionValue::Text(format!("region {partition}")),
             _ => PartitionValue::Int(partition.into()),
         };
-        let statistics = (number == 0).then(|| batch_statistics(batch, &columns)).transpose()?;
-        builder.push(&entry, Some(value), statistics.as_deref())?;
+        let statistics = match number {
+            0 => ChunkStatistics::Computed(batch_statistics(batch, &columns)?),
+            _ => ChunkStatistics::Nothing,
+        };
+        builder.push(&entry, Some(value), &statistics)?;
     }
     let manifest = builder.finish(ManifestHeader {
         upload_id: "0123456789abcdef0123456789abcdef".to_string(),

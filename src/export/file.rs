@@ -55,9 +55,12 @@ impl Export {
         let positions: Vec<usize> = plan.batches.iter().map(|batch| batch.position).collect();
         let whole = options.columns.is_none() && options.filter.is_empty();
         let copied = if whole { Some(file.schema_frame(&ctx)?) } else { None };
+        let known_statistics =
+            file.index().filter(|_| whole).and_then(|index| index.known_statistics(&statistics_columns));
+        let has_known = known_statistics.is_some();
         let (file, wanted) = (file.clone(), statistics_columns.clone());
         let pipeline = fetch.start(&ctx, move |fetch, item, batch| {
-            let known = if whole { file.statistics(positions[item], &wanted) } else { None };
+            let known = if has_known { file.statistics_row(positions[item], &wanted) } else { None };
             let prepared = match &copied {
                 Some(schema) if ipc_file::codec_of(&batch.frame)? == codec => {
                     Some(Prepared::copied(file.frames(schema, batch.frame)?, known)?)
@@ -76,6 +79,7 @@ impl Export {
             values: plan.batches.into_iter().map(|batch| batch.value).collect(),
             empty: RecordBatch::new_empty(schema),
             statistics_columns,
+            known_statistics,
             header: HeaderParts {
                 upload_id: String::new(),
                 created_at: String::new(),

@@ -12,13 +12,13 @@ use crate::codec::Codec;
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, Result};
 use crate::ipc_file::{self, BatchInfo, FileWriter, OutputFile};
-use crate::manifest::{Manifest, ManifestHeader};
+use crate::manifest::{ChunkStatistics, Manifest, ManifestBuilder, ManifestHeader, StatisticsColumn};
 use crate::metrics::{Metrics, Progress};
 use crate::partition::{self, PartitionValue};
 use crate::pipeline::Pipeline;
 use crate::read::{ChunkBytes, ChunkFetch, ReadOptions, ReadPlan, RowDecoder, Rows, explain, project_schema};
 use crate::runtime::{Context, catch_panic, runtime};
-use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
+use crate::statistics::{batch_statistics, statistics_columns};
 
 pub use self::file::{read_file_to_file, read_file_to_stream};
 
@@ -74,31 +74,26 @@ pub fn read_to_stream(
 struct Prepared {
     frames: BatchFrames,
     rows: u64,
-    statistics: Option<Vec<ColumnStatistics>>,
+    statistics: ChunkStatistics,
 }
 
 impl Prepared {
     /// Messages that are written as they are.
-    fn copied(frames: BatchFrames, statistics: Option<Vec<ColumnStatistics>>) -> Result<Self> {
+    fn copied(frames: BatchFrames, known: Option<usize>) -> Result<Self> {
         let message = frames.batch.message()?;
         let rows = message.header_as_record_batch().map_or(0, |batch| batch.length());
         let rows = u64::try_from(rows).map_err(|_| Error::corrupt(format!("it declares {rows} rows")))?;
-        Ok(Prepared { frames, rows, statistics })
+        Ok(Prepared { frames, rows, statistics: known.map_or(ChunkStatistics::Nothing, ChunkStatistics::Row) })
     }
 
-    fn encoded(
-        decoded: &Decoded,
-        codec: Codec,
-        known: Option<Vec<ColumnStatistics>>,
-        statistics_columns: &[usize],
-    ) -> Result<Self> {
+    fn encoded(decoded: &Decoded, codec: Codec, known: Option<usize>, statistics_columns: &[usize]) -> Result<Self> {
         let batch = &decoded.batch;
         let statistics = match known {
-            Some(known) => known,
-            None => batch_statistics(batch, statistics_columns)?,
+            Some(row) => ChunkStatistics::Row(row),
+            None => ChunkStatistics::Computed(batch_statistics(batch, statistics_columns)?),
         };
         let frames = chunk::encode_batch(batch, codec)?;
-        Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics: Some(statistics) })
+        Ok(Prepared { frames, rows: batch.num_rows() as u64, statistics })
     }
 }
 
@@ -109,6 +104,8 @@ struct Export {
     /// Of the columns that are written.
     empty: RecordBatch,
     statistics_columns: Vec<usize>,
+    /// Statistics of these that need not be computed.
+    known_statistics: Option<Vec<StatisticsColumn>>,
     header: HeaderParts,
     limit: DecodeLimit,
     ctx: Context,
@@ -146,23 +143,23 @@ impl Export {
         let whole = options.columns.is_none() && options.filter.is_empty();
         let on_missing = options.on_missing;
         let wanted = statistics_columns.clone();
+        let known_statistics = manifest.as_ref().filter(|_| whole).and_then(|m| m.known_statistics(&wanted));
+        let has_known = known_statistics.is_some();
         let rows_of: Vec<Option<usize>> = plan.chunks.iter().map(|chunk| chunk.row).collect();
         let pipeline = ChunkFetch::new(dataset, plan, options)?.start(options, move |fetch, item, bytes| {
             let Some(bytes) = bytes else {
                 return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
             };
-            let statistics = manifest
-                .as_ref()
-                .zip(rows_of[item])
-                .and_then(|(manifest, row)| if whole { manifest.chunk_statistics(row, &wanted) } else { None });
-            let prepared = prepare_chunk(&bytes, codec, whole, statistics, &decoder, &wanted);
+            let knows = |row: &usize| has_known && manifest.as_ref().is_some_and(|m| m.knows(*row, &wanted));
+            let known = rows_of[item].filter(knows);
+            let prepared = prepare_chunk(&bytes, codec, whole, known, &decoder, &wanted);
             let (prepared, decoded_bytes) = prepared.map_err(|e| fetch.at(e, item))?;
             let bytes = prepared.as_ref().map_or(0, |prepared| prepared.frames.batch.len() as u64);
             Progress::add(&fetch.progress().decoded_bytes, decoded_bytes);
             Ok((prepared, bytes))
         })?;
         let empty = RecordBatch::new_empty(schema);
-        Ok(Export { pipeline, places, values, empty, statistics_columns, header, limit, ctx })
+        Ok(Export { pipeline, places, values, empty, statistics_columns, known_statistics, header, limit, ctx })
     }
 
     fn next(&mut self) -> Option<Result<Option<Prepared>>> {
@@ -223,7 +220,12 @@ impl Export {
         Ok(file_bytes)
     }
 
-    fn file_writer(&self, out: OutputFile, schema: Frame, dictionaries: Vec<Frame>) -> Result<FileWriter<OutputFile>> {
+    fn file_writer(
+        &mut self,
+        out: OutputFile,
+        schema: Frame,
+        dictionaries: Vec<Frame>,
+    ) -> Result<FileWriter<OutputFile>> {
         let header = ManifestHeader {
             upload_id: self.header.upload_id.clone(),
             created_at: self.header.created_at.clone(),
@@ -231,13 +233,9 @@ impl Export {
             schema_frame: schema.detached(),
             partition_column: self.header.partition_column.clone(),
         };
-        FileWriter::new(
-            out,
-            header,
-            dictionaries.iter().map(Frame::detached).collect(),
-            self.statistics_columns.clone(),
-            self.limit,
-        )
+        let index = ManifestBuilder::new(&self.statistics_columns, &self.empty.schema(), self.places.len())
+            .with_known(self.known_statistics.take());
+        FileWriter::new(out, header, dictionaries.iter().map(Frame::detached).collect(), index, self.limit)
     }
 
     fn write_stream(&mut self, out: &mut dyn Write) -> Result<u64> {
@@ -274,7 +272,7 @@ fn prepare_chunk(
     bytes: &ChunkBytes,
     codec: Codec,
     whole: bool,
-    known: Option<Vec<ColumnStatistics>>,
+    known: Option<usize>,
     decoder: &RowDecoder,
     statistics_columns: &[usize],
 ) -> Result<(Option<Prepared>, u64)> {
@@ -367,7 +365,7 @@ impl EncodedBatch {
                 batch,
                 value: Some(PartitionValue::Int(partition.into())),
                 rows: data.num_rows() as u64,
-                statistics: Some(batch_statistics(data, &columns)?),
+                statistics: ChunkStatistics::Computed(batch_statistics(data, &columns)?),
             };
             Ok(EncodedBatch { frames: chunk::encode_batch(data, codec)?, info })
         })
@@ -396,10 +394,10 @@ impl GeneratedFile {
             schema_frame: first.frames.schema.clone(),
             partition_column: Some((column.to_string(), data_type)),
         };
-        let columns = statistics_columns(&schema, STATISTICS_COLUMNS);
+        let index = ManifestBuilder::new(&statistics_columns(&schema, STATISTICS_COLUMNS), &schema, 0);
         let limit = DecodeLimit { base_bytes: u64::MAX };
         let out = OutputFile::create(path)?;
-        Ok(GeneratedFile { writer: FileWriter::new(out, header, first.frames.dictionaries.clone(), columns, limit)? })
+        Ok(GeneratedFile { writer: FileWriter::new(out, header, first.frames.dictionaries.clone(), index, limit)? })
     }
 
     pub(crate) fn write(&mut self, batch: EncodedBatch) -> Result<()> {

@@ -12,7 +12,6 @@ mod writer;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use arrow::array::Array;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::{CompressionType, MessageHeader};
@@ -27,7 +26,6 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::runtime::Context;
-use crate::statistics::ColumnStatistics;
 use crate::store::{FileBytes, S3Options, S3Url, open_s3};
 use footer::Footer;
 
@@ -141,19 +139,10 @@ impl IpcFile {
         &self.bytes
     }
 
-    /// The statistics of a batch from the index, where it has them for all these columns.
-    pub(crate) fn statistics(&self, position: usize, columns: &[usize]) -> Option<Vec<ColumnStatistics>> {
-        let index = self.index.as_ref()?;
-        index.chunk_statistics(self.index_row(position)?, columns)
-    }
-
     /// The row of the index that holds the statistics of a batch, where it has them for all these columns.
     pub(crate) fn statistics_row(&self, position: usize, columns: &[usize]) -> Option<usize> {
-        let (index, row) = (self.index.as_ref()?, self.index_row(position)?);
-        let known = |column: &usize| {
-            index.statistics.iter().any(|known| known.column == *column && known.null_count.is_valid(row))
-        };
-        columns.iter().all(known).then_some(row)
+        let row = self.index_row(position)?;
+        self.index.as_ref()?.knows(row, columns).then_some(row)
     }
 
     /// The index that the file carries.

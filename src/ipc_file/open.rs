@@ -202,7 +202,7 @@ mod tests {
 
     use super::super::{BatchInfo, FileWriter, PartitionBy};
     use super::*;
-    use crate::manifest::ManifestHeader;
+    use crate::manifest::{ChunkStatistics, ManifestBuilder, ManifestHeader};
     use crate::partition::PartitionValue;
     use crate::statistics::batch_statistics;
 
@@ -220,7 +220,8 @@ mod tests {
         };
         let limit = DecodeLimit { base_bytes: 1 << 20 };
         let places = [(7u32, 0u32), (3, 0), (7, 1), (5, 0)];
-        let mut writer = FileWriter::new(Vec::new(), header, Vec::new(), vec![0], limit).unwrap();
+        let index = ManifestBuilder::new(&[0], &batch(0).schema(), 0);
+        let mut writer = FileWriter::new(Vec::new(), header, Vec::new(), index, limit).unwrap();
         for (partition, number) in places {
             let data = batch(partition as i32);
             let info = BatchInfo {
@@ -228,7 +229,7 @@ mod tests {
                 batch: number,
                 value: Some(PartitionValue::Int(partition.into())),
                 rows: 1,
-                statistics: Some(batch_statistics(&data, &[0]).unwrap()),
+                statistics: ChunkStatistics::Computed(batch_statistics(&data, &[0]).unwrap()),
             };
             writer.write_raw(&chunk::encode_batch(&data, Codec::None).unwrap().batch, info).unwrap();
         }
@@ -237,9 +238,10 @@ mod tests {
         let plan = file.plan(&by, &Context::new()).unwrap();
         assert_eq!(plan.batches.iter().map(|b| (b.partition, b.batch)).collect::<Vec<_>>(), places);
         for (position, (partition, _)) in places.into_iter().enumerate() {
-            assert_eq!(file.statistics_row(position, &[0]), file.index_row(position));
-            let statistics = file.statistics(position, &[0]).unwrap();
-            assert_eq!(statistics[0].min.as_primitive::<Int32Type>().value(0), partition as i32);
+            let row = file.statistics_row(position, &[0]).unwrap();
+            assert_eq!(file.index_row(position), Some(row));
+            let known = &file.index().unwrap().statistics[0];
+            assert_eq!(known.min.as_primitive::<Int32Type>().value(row), partition as i32);
         }
         assert_eq!(
             [0, 1, 2, 3, 4].map(|position| file.index_row(position)),

@@ -14,9 +14,8 @@ use super::{INDEX_KEY, codec_of};
 use crate::chunk::{self, BatchFrames, DecodeLimit, Decoded, END_OF_STREAM, Frame};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::manifest::{ChunkEntry, Manifest, ManifestBuilder, ManifestHeader};
+use crate::manifest::{ChunkEntry, ChunkStatistics, Manifest, ManifestBuilder, ManifestHeader};
 use crate::partition::PartitionValue;
-use crate::statistics::ColumnStatistics;
 
 /// Messages of the file start at multiples of this where we frame them.
 const ALIGNMENT: usize = 64;
@@ -30,7 +29,7 @@ pub(crate) struct BatchInfo {
     pub(crate) batch: u32,
     pub(crate) value: Option<PartitionValue>,
     pub(crate) rows: u64,
-    pub(crate) statistics: Option<Vec<ColumnStatistics>>,
+    pub(crate) statistics: ChunkStatistics,
 }
 
 /// Writes record batches, in the order given, to one IPC file.
@@ -54,12 +53,12 @@ pub(crate) struct FileWriter<W: Write> {
 
 impl<W: Write> FileWriter<W> {
     /// Starts a file. `header` gives schema message, codec, partition column and upload id;
-    /// `statistics_columns` says which columns the batches' statistics are of.
+    /// `index` is empty.
     pub(crate) fn new(
         mut out: W,
         header: ManifestHeader,
         dictionaries: Vec<Frame>,
-        statistics_columns: Vec<usize>,
+        index: ManifestBuilder,
         limit: DecodeLimit,
     ) -> Result<Self> {
         out.write_all(&HEADER)?;
@@ -68,7 +67,6 @@ impl<W: Write> FileWriter<W> {
         let head = header.schema_frame.padded_head(schema_len);
         out.write_all(&head)?;
         let schema = header.schema_frame.schema()?;
-        let index = ManifestBuilder::new(&statistics_columns, &schema, 0);
         let mut writer = FileWriter {
             out,
             position: (HEADER.len() + head.len()) as u64,
@@ -153,7 +151,7 @@ impl<W: Write> FileWriter<W> {
         };
         let BatchInfo { partition, batch, rows, .. } = info;
         let entry = ChunkEntry { partition, batch, base: self.no_base.clone(), rows, index };
-        self.index.push(&entry, info.value, info.statistics.as_deref())
+        self.index.push(&entry, info.value, &info.statistics)
     }
 
     /// Writes dictionaries that grew, the end of the stream, the footer with the index, and flushes; returns

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayBuilder, ArrayRef, AsArray, UInt32Array, UInt64Builder, new_null_array};
+use arrow::array::{Array, ArrayBuilder, ArrayRef, UInt32Array, UInt64Builder, new_null_array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Schema, UInt64Type};
+use arrow::datatypes::{DataType, Schema};
 
 use super::table::{ChunkColumns, ChunkEntry, arranged};
 use super::{Manifest, StatisticsColumn};
@@ -27,6 +27,16 @@ pub(crate) struct ManifestBuilder {
     sources: Option<Vec<u32>>,
     /// How many rows of statistics are known beforehand.
     known_rows: usize,
+}
+
+/// What is known of the columns of a chunk.
+#[derive(Debug, Clone)]
+pub(crate) enum ChunkStatistics {
+    Nothing,
+    /// A row of what was [known beforehand](ManifestBuilder::with_known).
+    Row(usize),
+    /// In the order of the builder's columns.
+    Computed(Vec<ColumnStatistics>),
 }
 
 /// A chunk whose statistics came with it.
@@ -59,34 +69,38 @@ impl ManifestBuilder {
     }
 
     /// Statistics that are known before the chunks are written, of the builder's columns and in their order. They are
-    /// shared, not copied: [`push_known`](ManifestBuilder::push_known) says which row of them is a chunk's.
-    pub(crate) fn with_known(mut self, known: Vec<StatisticsColumn>, chunks: usize) -> Self {
+    /// shared, not copied: [`ChunkStatistics::Row`] says which row of them is a chunk's.
+    pub(crate) fn with_known(mut self, known: Option<Vec<StatisticsColumn>>) -> Self {
+        let Some(known) = known else { return self };
         self.known_rows = known.first().map_or(0, |column| column.null_count.len());
-        self.sources = Some(Vec::with_capacity(chunks));
+        self.sources = Some(Vec::with_capacity(self.row_values.capacity()));
         for (builder, known) in self.statistics.iter_mut().zip(known) {
             builder.known = Some(known);
         }
         self
     }
 
-    /// Adds a chunk; its statistics are in the order of the builder's columns, `None` where nothing is known.
+    /// Adds a chunk.
     pub(crate) fn push(
         &mut self,
         entry: &ChunkEntry,
         value: Option<PartitionValue>,
-        statistics: Option<&[ColumnStatistics]>,
+        statistics: &ChunkStatistics,
     ) -> Result<()> {
+        let computed = match statistics {
+            ChunkStatistics::Nothing => None,
+            ChunkStatistics::Computed(statistics) => Some(statistics),
+            ChunkStatistics::Row(row) => {
+                let row = u32::try_from(*row).ok().filter(|_| *row < self.known_rows);
+                let row = row.ok_or_else(|| Error::internal("statistics that are not known"))?;
+                return self.push_chunk(entry, value, row);
+            }
+        };
         self.push_chunk(entry, value, PUSHED)?;
         for (position, builder) in self.statistics.iter_mut().enumerate() {
-            builder.push(statistics.map(|statistics| &statistics[position]))?;
+            builder.push(computed.map(|statistics| &statistics[position]))?;
         }
         Ok(())
-    }
-
-    /// Adds a chunk whose statistics are a row of those that are known.
-    pub(crate) fn push_known(&mut self, entry: &ChunkEntry, value: Option<PartitionValue>, row: usize) -> Result<()> {
-        let row = u32::try_from(row).ok().filter(|_| row < self.known_rows);
-        self.push_chunk(entry, value, row.ok_or_else(|| Error::internal("statistics that are not known"))?)
     }
 
     fn push_chunk(&mut self, entry: &ChunkEntry, value: Option<PartitionValue>, source: u32) -> Result<()> {
@@ -243,19 +257,11 @@ impl Manifest {
         columns.iter().map(of).collect()
     }
 
-    /// The statistics of one chunk for the given columns; `None` if any of them has none.
-    pub(crate) fn chunk_statistics(&self, chunk: usize, columns: &[usize]) -> Option<Vec<ColumnStatistics>> {
-        columns
-            .iter()
-            .map(|column| {
-                let statistics = self.statistics.iter().find(|s| s.column == *column)?;
-                let null_count = statistics.null_count.as_primitive::<UInt64Type>();
-                Some(ColumnStatistics {
-                    min: statistics.min.slice(chunk, 1),
-                    max: statistics.max.slice(chunk, 1),
-                    null_count: null_count.is_valid(chunk).then(|| null_count.value(chunk))?,
-                })
-            })
-            .collect()
+    /// Whether it has statistics of a chunk for all of these columns.
+    pub(crate) fn knows(&self, chunk: usize, columns: &[usize]) -> bool {
+        let known = |column: &usize| {
+            self.statistics.iter().any(|known| known.column == *column && known.null_count.is_valid(chunk))
+        };
+        columns.iter().all(known)
     }
 }

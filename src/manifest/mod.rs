@@ -16,7 +16,7 @@ use arrow::buffer::Buffer;
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 
-pub(crate) use builder::{ManifestBuilder, ManifestHeader};
+pub(crate) use builder::{ChunkStatistics, ManifestBuilder, ManifestHeader};
 pub use format::FORMAT_VERSION;
 pub(crate) use format::footer_bytes;
 #[cfg(any(test, fuzzing))]

@@ -27,8 +27,11 @@ fn sample() -> Manifest {
         let data = batch(i64::from(partition) * 100 + i64::from(batch_number));
         let (_, index) = chunk::assemble(&chunk::encode_batch(&data, Codec::Lz4).unwrap());
         let entry = ChunkEntry { partition, batch: batch_number, base: Arc::from("demo:v1"), rows: 10, index };
-        let statistics = (batch_number == 0).then(|| batch_statistics(&data, &columns).unwrap());
-        builder.push(&entry, Some(PartitionValue::Int(partition.into())), statistics.as_deref()).unwrap();
+        let statistics = match batch_number {
+            0 => ChunkStatistics::Computed(batch_statistics(&data, &columns).unwrap()),
+            _ => ChunkStatistics::Nothing,
+        };
+        builder.push(&entry, Some(PartitionValue::Int(partition.into())), &statistics).unwrap();
     }
     builder
         .finish(ManifestHeader {
@@ -51,9 +54,9 @@ fn what_is_written_is_read() {
     assert_eq!((back.rows(), back.chunk_count()), (30, 3));
     assert_eq!(back.compression(), Codec::Lz4);
     assert_eq!(back.partition_column(), Some("p"));
-    let statistics = back.chunk_statistics(1, &[0]).unwrap();
-    assert_eq!(statistics[0].min.as_primitive::<Int64Type>().value(0), 700);
-    assert!(back.chunk_statistics(2, &[0]).is_none(), "nothing was known of that chunk");
+    assert!(back.knows(1, &[0]) && !back.knows(1, &[0, 1]));
+    assert_eq!(back.statistics[0].min.as_primitive::<Int64Type>().value(1), 700);
+    assert!(!back.knows(2, &[0]), "nothing was known of that chunk");
     let again = Manifest::from_footer(footer_bytes(&manifest.to_footer_text().unwrap()).unwrap()).unwrap();
     assert_eq!(again.chunks, manifest.chunks);
 }
@@ -141,7 +144,8 @@ fn each_chunk_keeps_its_own_whatever_the_order_in_which_it_came() {
     let mut builder = ManifestBuilder::new(&[0], &schema, 0);
     for number in &numbers {
         let base = if number % 10 < 3 { "demo@old" } else { "demo" };
-        builder.push(&entry(number / 100, number % 100, base), None, Some(&[of(i64::from(*number))])).unwrap();
+        let statistics = ChunkStatistics::Computed(vec![of(i64::from(*number))]);
+        builder.push(&entry(number / 100, number % 100, base), None, &statistics).unwrap();
     }
     let manifest = builder.finish(header).unwrap();
     assert_eq!(bounds(&manifest), (0..1000).map(|i| (i, i as u64)).collect::<Vec<_>>());
@@ -161,12 +165,11 @@ fn statistics_that_are_known_are_shared_or_joined_with_others() {
     let null_count: ArrayRef = Arc::new(UInt64Array::from(vec![5, 6, 7, 8]));
     let known = StatisticsColumn { column: 0, min: array([5, 6, 7, 8]), max: array([5, 6, 7, 8]), null_count };
     let build = |chunks: &[(u32, Option<usize>)]| {
-        let mut builder = ManifestBuilder::new(&[0], &schema, 4).with_known(vec![known.clone()], 4);
+        let mut builder = ManifestBuilder::new(&[0], &schema, 4).with_known(Some(vec![known.clone()]));
         for (batch, row) in chunks {
-            match row {
-                Some(row) => builder.push_known(&entry(0, *batch, ""), None, *row).unwrap(),
-                None => builder.push(&entry(0, *batch, ""), None, Some(&[of(i64::from(*batch))])).unwrap(),
-            }
+            let statistics =
+                row.map_or_else(|| ChunkStatistics::Computed(vec![of(i64::from(*batch))]), ChunkStatistics::Row);
+            builder.push(&entry(0, *batch, ""), None, &statistics).unwrap();
         }
         builder.finish(header.clone()).unwrap()
     };
@@ -178,6 +181,6 @@ fn statistics_that_are_known_are_shared_or_joined_with_others() {
     assert_eq!(bounds(&build(&[(2, Some(0)), (0, Some(3)), (1, Some(2))])), [(8, 8), (7, 7), (5, 5)]);
     // Some had to be computed.
     assert_eq!(bounds(&build(&[(2, Some(0)), (9, None), (0, None), (1, Some(2))])), [(0, 0), (7, 7), (5, 5), (9, 9)]);
-    let mut builder = ManifestBuilder::new(&[0], &schema, 4).with_known(vec![known.clone()], 4);
-    assert!(builder.push_known(&entry(0, 0, ""), None, 4).is_err(), "there is no such row");
+    let mut builder = ManifestBuilder::new(&[0], &schema, 4).with_known(Some(vec![known.clone()]));
+    assert!(builder.push(&entry(0, 0, ""), None, &ChunkStatistics::Row(4)).is_err(), "there is no such row");
 }

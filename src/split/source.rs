@@ -177,11 +177,8 @@ pub(super) struct PlanFacts {
 impl PlanFacts {
     /// An empty manifest for these chunks.
     pub(super) fn manifest_builder(&mut self) -> ManifestBuilder {
-        let builder = ManifestBuilder::new(&self.statistics_columns, &self.schema, self.chunks());
-        match self.known_statistics.take() {
-            Some(known) => builder.with_known(known, self.chunks()),
-            None => builder,
-        }
+        ManifestBuilder::new(&self.statistics_columns, &self.schema, self.chunks())
+            .with_known(self.known_statistics.take())
     }
 
     /// How many chunks there will be, as far as known.

@@ -17,12 +17,12 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::ipc_file::codec_of;
 use crate::lease::{Layout, Lease, Version};
-use crate::manifest::{ChunkEntry, ManifestBuilder};
+use crate::manifest::{ChunkEntry, ChunkStatistics, ManifestBuilder};
 use crate::metrics::{Progress, batch_bytes};
 use crate::names;
 use crate::partition::PartitionValue;
 use crate::runtime::{Context, Permit, runtime};
-use crate::statistics::{ColumnStatistics, batch_statistics};
+use crate::statistics::batch_statistics;
 use crate::store::{Payload, Store};
 use crate::tuning;
 
@@ -134,14 +134,6 @@ struct Written {
     statistics: ChunkStatistics,
 }
 
-/// What is known of the columns of a chunk.
-enum ChunkStatistics {
-    Nothing,
-    /// What is known beforehand, by its row.
-    Row(usize),
-    Computed(Vec<ColumnStatistics>),
-}
-
 /// An item made ready for the store.
 struct Encoded {
     payload: Payload,
@@ -208,11 +200,7 @@ impl Upload {
     fn collect(&mut self, ended: std::result::Result<Result<Vec<Written>>, tokio::task::JoinError>) -> Result<()> {
         let written = ended.unwrap_or_else(|e| Err(Error::internal(format!("a write ended without a result: {e}"))))?;
         for Written { entry, value, statistics } in written {
-            match statistics {
-                ChunkStatistics::Row(row) => self.index.push_known(&entry, value, row)?,
-                ChunkStatistics::Computed(statistics) => self.index.push(&entry, value, Some(&statistics))?,
-                ChunkStatistics::Nothing => self.index.push(&entry, value, None)?,
-            }
+            self.index.push(&entry, value, &statistics)?;
         }
         Ok(())
     }
