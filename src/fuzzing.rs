@@ -24,7 +24,7 @@ use crate::runtime::Context;
 use crate::statistics::{batch_statistics, statistics_columns};
 
 /// Small, so that an input that declares more than it holds costs little time.
-const LIMIT: DecodeLimit = DecodeLimit { base_bytes: 8 << 20 };
+const LIMIT: DecodeLimit = DecodeLimit::new(8 << 20);
 /// Batches of more rows are not walked value by value.
 const MOST_ROWS: usize = 10_000;
 /// Files of more batches are not walked batch by batch.

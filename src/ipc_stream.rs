@@ -105,7 +105,7 @@ impl StreamInput {
             dictionary_frames: Vec::new(),
             dictionaries: Dictionaries::new(),
             dictionary_bytes: HashMap::new(),
-            limit: DecodeLimit { base_bytes: runtime()?.budget.total() },
+            limit: DecodeLimit::new(runtime()?.budget.total()),
         })
     }
 

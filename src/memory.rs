@@ -27,10 +27,14 @@ const LARGE_STEP: usize = 256 << 10;
 /// What smaller blocks are cut from.
 const SHARED_BYTES: usize = 2 * HUGE_PAGE;
 const HUGE_PAGE: usize = 2 << 20;
+/// The allocator serves what asks for it below this size.
+const UNPOOLED_BELOW: usize = 8 << 20;
 /// Where [`watched`], the allocator serves what is below this size.
 const WATCHED_BELOW: usize = 1 << 32;
 /// What the pool keeps for later at the most, in bytes.
 const RETAINED: usize = 64 << 20;
+/// Where so much lies idle, any block that is large enough serves: it costs nothing, and fresh memory does.
+const AMPLE: usize = RETAINED / 4;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0, shared: None });
 
@@ -93,9 +97,9 @@ fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
 }
 
 impl Pool {
-    /// The smallest free block that fits, unless it is more than twice too large.
+    /// The smallest free block that fits, unless it is more than twice too large and blocks are scarce.
     fn recycle(&mut self, capacity: usize) -> Option<Block> {
-        let fits = |block: &Block| block.len >= capacity && block.len / 2 <= capacity;
+        let fits = |block: &Block| block.len >= capacity && (block.len / 2 <= capacity || self.bytes >= AMPLE);
         let (index, _) = self.free.iter().enumerate().filter(|(_, b)| fits(b)).min_by_key(|(_, b)| b.len)?;
         let block = self.free.swap_remove(index);
         self.bytes -= block.len;
@@ -128,7 +132,11 @@ fn take(pool: &Mutex<Pool>, capacity: usize) -> Option<Block> {
     }
     let mut shared = Block::map(SHARED_BYTES)?;
     let block = shared.cut(capacity);
-    lock(pool).shared = Some(shared);
+    let mut pool = lock(pool);
+    let rest = pool.shared.replace(shared).filter(|rest| rest.len >= POOLED_FROM);
+    let surplus = rest.and_then(|rest| pool.put(rest));
+    drop(pool);
+    drop(surplus);
     block
 }
 
@@ -169,12 +177,22 @@ impl Memory {
     /// `RESOURCE_EXHAUSTED` when the system has no memory left.
     pub fn new(len: usize) -> Result<Self> {
         if len < POOLED_FROM || (len < WATCHED_BELOW && watched()) {
-            return Ok(Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len });
+            return Ok(Memory::small(len));
         }
         let step = if len < LARGE_FROM { SMALL_STEP } else { LARGE_STEP };
         let capacity = len.checked_next_multiple_of(step).ok_or_else(|| out_of_memory(len))?;
         let block = take(&POOL, capacity).ok_or_else(|| out_of_memory(len))?;
         Ok(Memory { storage: Storage::Pooled(Pooled(Some(block))), len })
+    }
+
+    /// The same, but no block of the pool: for what is small and kept long.
+    pub(crate) fn unpooled(len: usize) -> Result<Self> {
+        if len < UNPOOLED_BELOW { Ok(Memory::small(len)) } else { Memory::new(len) }
+    }
+
+    /// From the allocator, which ends the process where there is no memory left.
+    fn small(len: usize) -> Self {
+        Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len }
     }
 
     /// The bytes.

@@ -18,6 +18,8 @@ const BYTES_PER_MILLISECOND: u64 = 4 << 20;
 /// Requests, received or decoded, that one read has ahead of its consumer. With fewer, each waits for the others
 /// where cores are busy; with more, memory is fresh that could be reused, and a page fault costs as much as a copy.
 const LOOK_AHEAD_REQUESTS: u64 = 16;
+/// The same of a copy, which does nothing but write what it receives: nobody waits for cores.
+const COPY_AHEAD_REQUESTS: u64 = 8;
 /// While a value of this size is received, there is time to ask for the next one.
 const LARGE_VALUE_BYTES: u64 = 3 << 20;
 const MIN_LOOK_AHEAD_BYTES: u64 = 8 << 20;
@@ -45,11 +47,13 @@ pub(crate) fn requests(cores: usize, latency: Duration, value_bytes: u64) -> Req
     Requests { concurrency, bytes: (carried / concurrency as u64).clamp(REQUEST_BYTES, MAX_REQUEST_BYTES) }
 }
 
-/// Bytes of one read in flight, unless told, where values of up to so many bytes are asked for.
-pub(crate) fn look_ahead(requests: Requests, value_bytes: u64) -> u64 {
+/// Bytes of one read in flight, unless told, where values of up to so many bytes are asked for. `copies`: whether they
+/// are passed on as they are.
+pub(crate) fn look_ahead(requests: Requests, value_bytes: u64, copies: bool) -> u64 {
     let each = requests.bytes.max(value_bytes);
     let at_once = (requests.concurrency as u64 + 1).saturating_mul(each);
-    each.saturating_mul(LOOK_AHEAD_REQUESTS).clamp(MIN_LOOK_AHEAD_BYTES, LOOK_AHEAD_BYTES).max(at_once)
+    let ahead = if copies { COPY_AHEAD_REQUESTS } else { LOOK_AHEAD_REQUESTS };
+    each.saturating_mul(ahead).clamp(MIN_LOOK_AHEAD_BYTES, LOOK_AHEAD_BYTES).max(at_once)
 }
 
 /// The same for a file, whose answers take this long to come. Its requests are large, so that it is more than
@@ -119,11 +123,15 @@ mod tests {
 
     #[test]
     fn the_look_ahead_follows_the_values() {
-        let mib = |value_bytes| look_ahead(requests(2, NEAR, value_bytes), value_bytes) >> 20;
-        assert_eq!([0, 100 << 10, 1 << 20, 3 << 20, 100 << 20].map(mib), [8, 8, 16, 32, 300]);
+        let mib = |copies| {
+            let values = [0, 100 << 10, 1 << 20, 3 << 20, 100 << 20];
+            values.map(|bytes| look_ahead(requests(2, NEAR, bytes), bytes, copies) >> 20)
+        };
+        assert_eq!(mib(false), [8, 8, 16, 32, 300]);
+        assert_eq!(mib(true), [8, 8, 8, 24, 300]);
         let far = requests(2, Duration::from_millis(20), 0);
-        assert_eq!(look_ahead(far, 0) >> 20, 36);
-        assert_eq!(look_ahead(far, u64::MAX), u64::MAX);
+        assert_eq!(look_ahead(far, 0, false) >> 20, 36);
+        assert_eq!(look_ahead(far, u64::MAX, true), u64::MAX);
     }
 
     #[cfg(feature = "s3")]

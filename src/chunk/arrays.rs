@@ -200,7 +200,7 @@ mod tests {
     use crate::runtime::catch_panic;
     use crate::verify::tests::random;
 
-    const LIMIT: DecodeLimit = DecodeLimit { base_bytes: 64 << 20 };
+    const LIMIT: DecodeLimit = DecodeLimit::new(64 << 20);
 
     /// What is wrong of structs in lists only, where Arrow's decoder takes the length of their first field for theirs.
     const STRICTER: &str = "Incorrect array length for StructArray field";

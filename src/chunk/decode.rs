@@ -28,10 +28,21 @@ const ALIGNMENT: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecodeLimit {
     /// Bytes that any message may need.
-    pub(crate) base_bytes: u64,
+    base_bytes: u64,
+    kept: bool,
 }
 
 impl DecodeLimit {
+    /// `base_bytes`: what any message may need.
+    pub(crate) const fn new(base_bytes: u64) -> Self {
+        DecodeLimit { base_bytes, kept: false }
+    }
+
+    /// The same for arrays that are kept long: they get memory of their own, and no block that others could reuse.
+    pub(crate) const fn kept(self) -> Self {
+        DecodeLimit { kept: true, ..self }
+    }
+
     /// No real compressor shrinks a whole body further than this, beyond the base.
     const MAX_RATIO: u64 = 64;
 
@@ -151,7 +162,7 @@ pub(super) fn decode_columns(
         buffers_in_place(&header, body, &wanted)?
     } else {
         limit.check(bytes, body.len)?;
-        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?
+        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD), limit.kept)?
     };
     let message = Message { header, version, spans: &spans, buffers: &buffers, dictionaries };
     let batch = catch_panic(|| build_batch(&message, schema, projection))
@@ -245,14 +256,14 @@ fn aligned(stored: &[Stored<'_>]) -> bool {
 }
 
 /// Decompresses all buffers into one block.
-fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<Vec<Buffer>> {
+fn fill_block(stored: &[Stored<'_>], codec: CompressionType, kept: bool) -> Result<Vec<Buffer>> {
     let mut places = Vec::with_capacity(stored.len());
     let mut end = 0usize;
     for buffer in stored {
         places.push((end, buffer.len()));
         end += buffer.len().next_multiple_of(ALIGNMENT);
     }
-    let mut memory = Memory::new(end)?;
+    let mut memory = if kept { Memory::unpooled(end)? } else { Memory::new(end)? };
     let block = memory.as_mut_slice();
     for (buffer, (offset, len)) in stored.iter().zip(&places) {
         buffer.write_to(codec, &mut block[*offset..][..*len])?;

@@ -5,7 +5,7 @@ use arrow::record_batch::RecordBatch;
 use super::*;
 use crate::codec::Codec;
 
-const LIMIT: DecodeLimit = DecodeLimit { base_bytes: 64 << 20 };
+const LIMIT: DecodeLimit = DecodeLimit::new(64 << 20);
 
 fn sample(rows: i64) -> RecordBatch {
     let ids = Int64Array::from_iter_values(0..rows);
@@ -199,7 +199,7 @@ fn dictionaries_share_one_limit() {
         (format!("word{i}"), Arc::new(words) as ArrayRef)
     });
     let (bytes, _) = payload(&RecordBatch::try_from_iter(columns).unwrap(), Codec::Zstd);
-    let decode = |base_bytes| ChunkDecoder::new(None, None, DecodeLimit { base_bytes }).decode(&bytes);
+    let decode = |base_bytes| ChunkDecoder::new(None, None, DecodeLimit::new(base_bytes)).decode(&bytes);
     assert_eq!(decode(4 << 20).unwrap_err().kind(), crate::ErrorKind::ResourceExhausted);
     assert_eq!(decode(128 << 20).unwrap().batch.num_columns(), 64);
 }

@@ -86,7 +86,7 @@ impl Export {
                 codec,
                 partition_column: plan.column,
             },
-            limit: DecodeLimit { base_bytes: runtime()?.budget.total() },
+            limit: DecodeLimit::new(runtime()?.budget.total()),
             ctx,
         })
     }

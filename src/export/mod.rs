@@ -124,7 +124,7 @@ impl Export {
         let plan = ReadPlan::new(dataset, options, ctx)?;
         let stored_schema = plan.schema.clone();
         let ctx = plan.ctx.clone();
-        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+        let limit = DecodeLimit::new(runtime()?.budget.total());
         let manifest = dataset.manifest().cloned();
         let rows = Rows::new(&stored_schema, options.columns.as_deref(), plan.filter.clone());
         let decoder = RowDecoder::new(&stored_schema, rows)?;
@@ -141,12 +141,14 @@ impl Export {
                 .and_then(|m| Some((m.partition_column.clone()?, m.partition_values.data_type().clone()))),
         };
         let whole = options.columns.is_none() && options.filter.is_empty();
+        let copies = whole && manifest.as_ref().is_some_and(|m| m.compression == codec);
+        let rows_of: Vec<Option<usize>> = plan.chunks.iter().map(|chunk| chunk.row).collect();
+        let fetch = ChunkFetch::new(dataset, plan, options)?.copying(copies);
         let on_missing = options.on_missing;
         let wanted = statistics_columns.clone();
         let known_statistics = manifest.as_ref().filter(|_| whole).and_then(|m| m.known_statistics(&wanted));
         let has_known = known_statistics.is_some();
-        let rows_of: Vec<Option<usize>> = plan.chunks.iter().map(|chunk| chunk.row).collect();
-        let pipeline = ChunkFetch::new(dataset, plan, options)?.start(options, move |fetch, item, bytes| {
+        let pipeline = fetch.start(options, move |fetch, item, bytes| {
             let Some(bytes) = bytes else {
                 return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
             };
@@ -395,7 +397,7 @@ impl GeneratedFile {
             partition_column: Some((column.to_string(), data_type)),
         };
         let index = ManifestBuilder::new(&statistics_columns(&schema, STATISTICS_COLUMNS), &schema, 0);
-        let limit = DecodeLimit { base_bytes: u64::MAX };
+        let limit = DecodeLimit::new(u64::MAX);
         let out = OutputFile::create(path)?;
         Ok(GeneratedFile { writer: FileWriter::new(out, header, first.frames.dictionaries.clone(), index, limit)? })
     }

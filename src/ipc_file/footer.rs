@@ -117,7 +117,10 @@ impl Footer {
         batches: &[MessageBlock],
         custom_metadata: &[(String, String)],
     ) -> Result<Vec<u8>> {
-        let mut builder = FlatBufferBuilder::new();
+        // All of it, with room for what stands between the parts: a buffer that grows is held twice for a moment.
+        let text: usize = custom_metadata.iter().map(|(key, value)| key.len() + value.len() + 32).sum();
+        let blocks = (dictionaries.len() + batches.len()) * size_of::<Block>();
+        let mut builder = FlatBufferBuilder::with_capacity(schema.metadata().len() + text + blocks + 256);
         let message = schema.message()?;
         let header = message.header_as_schema().ok_or_else(|| Error::internal("a file needs a schema message"))?;
         // Offsets in a flatbuffer are relative and point forward, so the schema message can stand as it is at
@@ -141,7 +144,9 @@ impl Footer {
         footer.add_custom_metadata(pairs);
         let root = footer.finish();
         builder.finish(root, None);
-        Ok(builder.finished_data().to_vec())
+        let (mut bytes, start) = builder.collapse();
+        bytes.drain(..start);
+        Ok(bytes)
     }
 }
 

@@ -64,7 +64,7 @@ impl IpcFile {
 
 async fn load(name: String, bytes: FileBytes, ctx: &Context) -> Result<IpcFile> {
     let runtime = runtime()?;
-    let limit = DecodeLimit { base_bytes: runtime.budget.total() };
+    let limit = DecodeLimit::new(runtime.budget.total());
     let (footer_bytes, messages_end) = read_footer(&bytes, ctx).await?;
     let mut footer = runtime.compute(move || Footer::parse(&footer_bytes, messages_end)).await?;
     let schema_frame = match bytes.at_hand(&start_of_messages(messages_end)) {
@@ -218,7 +218,7 @@ mod tests {
             schema_frame: chunk::encode_schema(&batch(0).schema()).unwrap(),
             partition_column: Some(("p".to_string(), DataType::Int32)),
         };
-        let limit = DecodeLimit { base_bytes: 1 << 20 };
+        let limit = DecodeLimit::new(1 << 20);
         let places = [(7u32, 0u32), (3, 0), (7, 1), (5, 0)];
         let index = ManifestBuilder::new(&[0], &batch(0).schema(), 0);
         let mut writer = FileWriter::new(Vec::new(), header, Vec::new(), index, limit).unwrap();

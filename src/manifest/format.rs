@@ -25,7 +25,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"ARROWRDS";
 const TRAILER_BYTES: usize = MAGIC.len() + 8;
 /// A manifest is small; a hostile one must not make us take much memory.
-const LIMIT: DecodeLimit = DecodeLimit { base_bytes: 256 << 20 };
+const LIMIT: DecodeLimit = DecodeLimit::new(256 << 20).kept();
 
 const META_VERSION: &str = "arrowredis.format_version";
 const META_UPLOAD_ID: &str = "arrowredis.upload_id";

@@ -47,6 +47,8 @@ pub(crate) struct ChunkFetch {
     verdicts: Vec<Verdict>,
     /// Where perhaps not all of a chunk is wanted.
     pub(super) ranged: Option<Ranged>,
+    /// Whether they are passed on as they are.
+    copies: bool,
     ctx: Context,
 }
 
@@ -62,8 +64,15 @@ impl ChunkFetch {
             verify_checksums: options.verify_checksums,
             verdicts: plan.verdicts,
             ranged,
+            copies: false,
             ctx: plan.ctx,
         })
+    }
+
+    /// Says whether the chunks are passed on as they are: then less suffices to be ahead.
+    pub(crate) fn copying(mut self, copies: bool) -> Self {
+        self.copies = copies;
+        self
     }
 
     /// Starts fetching; `process` runs on the CPU pool for every chunk. Whole ones are checked against their
@@ -79,7 +88,7 @@ impl ChunkFetch {
         if options.concurrency > 0 {
             requests.concurrency = options.concurrency;
         }
-        let ctx = self.ctx.clone().with_default_inflight_bytes(tuning::look_ahead(requests, largest));
+        let ctx = self.ctx.clone().with_default_inflight_bytes(tuning::look_ahead(requests, largest, self.copies));
         let count = self.len();
         let fetch = Arc::new(self);
         let groups = match fetch.ranged {

@@ -85,7 +85,7 @@ pub(crate) struct RowDecoder {
 
 impl RowDecoder {
     pub(crate) fn new(schema: &SchemaRef, rows: Rows) -> Result<Self> {
-        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+        let limit = DecodeLimit::new(runtime()?.budget.total());
         let decoder = ChunkDecoder::new(Some(schema.clone()), rows.columns.clone(), limit);
         Ok(RowDecoder { decoder, rows })
     }

@@ -108,7 +108,7 @@ impl Shared {
         options: SplitOptions,
         ctx: Context,
     ) -> Result<Self> {
-        let limit = DecodeLimit { base_bytes: runtime()?.budget.total() };
+        let limit = DecodeLimit::new(runtime()?.budget.total());
         Ok(Shared {
             store,
             base: match options.layout() {

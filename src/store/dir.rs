@@ -138,8 +138,8 @@ impl Store for DirStore {
         })
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a [u8], _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
-        let (key, value) = (key.to_string(), Buffer::from(value));
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+        let (key, value) = (key.to_string(), value.clone());
         Box::pin(self.once(move |files| files.put_if_absent(&key, &value)))
     }
 
@@ -258,7 +258,9 @@ mod tests {
         let counter = store.clone();
         assert!(
             Context::new()
-                .block_on(async move { counter.put_if_absent("counter", b"0 nobody", &Context::new()).await })
+                .block_on(
+                    async move { counter.put_if_absent("counter", &Buffer::from(b"0 nobody"), &Context::new()).await }
+                )
                 .unwrap()
         );
         let name = "store::dir::tests::handles_and_processes_share_a_counter_by_compare_and_set";

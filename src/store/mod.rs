@@ -94,7 +94,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn put_many<'a>(&'a self, entries: &'a [(String, Payload)], ctx: &'a Context) -> BoxFuture<'a, Result<()>>;
 
     /// Writes a value if the key does not exist; tells whether it did.
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a [u8], ctx: &'a Context) -> BoxFuture<'a, Result<bool>>;
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, ctx: &'a Context) -> BoxFuture<'a, Result<bool>>;
 
     /// Atomically replaces the value `expected` by `new` (or deletes it); tells whether the value was as
     /// expected. `new` must be unique among all values of the key, so that a lost reply can be told from a

@@ -192,7 +192,7 @@ fn dictionaries_that_nobody_wants_are_not_looked_at() {
             *frame = frame.clone().with_body(broken);
         }
     }
-    let limit = chunk::DecodeLimit { base_bytes: 1 << 20 };
+    let limit = chunk::DecodeLimit::new(1 << 20);
     let decode = |names: &[&str]| {
         let names = names.iter().map(|name| name.to_string()).collect();
         chunk::ChunkDecoder::new(None, Some(names), limit).decode_frames(&frames)

@@ -48,8 +48,10 @@ impl Batch {
     /// An argument that is made of parts, which are not copied where they are large.
     pub(super) fn payload(&mut self, parts: &[Buffer]) {
         self.header(b'$', parts.iter().map(Buffer::len).sum());
+        let gathered = |part: &Buffer| part.len() < SEND_IN_PLACE_FROM;
+        self.text.reserve(parts.iter().filter(|part| gathered(part)).map(Buffer::len).sum());
         for part in parts {
-            if part.len() < SEND_IN_PLACE_FROM {
+            if gathered(part) {
                 self.text.extend_from_slice(part);
             } else {
                 self.close_text();

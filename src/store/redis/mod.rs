@@ -286,11 +286,17 @@ impl Store for RedisStore {
         })
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a [u8], ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
             let mut attempts = self.attempts(ctx);
             let what = |_| format!("SET NX '{key}' ({} bytes)", value.len());
-            let encode = |_, batch: &mut Batch| batch.command(&[b"SET", key.as_bytes(), value, b"NX"]);
+            let encode = |_, batch: &mut Batch| {
+                batch.start(4);
+                batch.argument(b"SET");
+                batch.argument(key.as_bytes());
+                batch.payload(std::slice::from_ref(value));
+                batch.argument(b"NX");
+            };
             match self.one(Keys::One(key), &what, &encode, &mut attempts).await? {
                 Reply::Status(_) => Ok(true),
                 // The reply to the first sending may have been lost: then the value is ours.
@@ -298,7 +304,7 @@ impl Store for RedisStore {
                     let what = |_| format!("GET '{key}'");
                     let encode = |_, batch: &mut Batch| batch.command(&[b"GET", key.as_bytes()]);
                     let found = self.one(Keys::One(key), &what, &encode, &mut attempts).await?;
-                    Ok(matches!(found, Reply::Bulk(found) if *found == *value))
+                    Ok(matches!(found, Reply::Bulk(found) if found == *value))
                 }
                 Reply::Nil => Ok(false),
                 _ => Err(self.unexpected(&what(0))),
