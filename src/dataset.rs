@@ -355,10 +355,19 @@ pub(crate) async fn load_manifest(store: &dyn Store, prefix: &str, ctx: &Context
 }
 
 /// Checks a manifest that was read from a store.
-pub(crate) fn decode_manifest(store: &dyn Store, prefix: &str, bytes: &Buffer) -> Result<Manifest> {
+fn decode_manifest(store: &dyn Store, prefix: &str, bytes: &Buffer) -> Result<Manifest> {
+    check_manifest(Manifest::decode(bytes), store, prefix)
+}
+
+/// What a manifest lists, without its statistics.
+pub(crate) fn decode_listing(store: &dyn Store, prefix: &str, bytes: &Buffer) -> Result<Manifest> {
+    check_manifest(Manifest::decode_listing(bytes), store, prefix)
+}
+
+fn check_manifest(decoded: Result<Manifest>, store: &dyn Store, prefix: &str) -> Result<Manifest> {
     let key = names::manifest_key(prefix);
     let named = |e: Error| e.context(format!("'{key}' in {}", store.describe()));
-    let manifest = Manifest::decode(bytes).map_err(named)?;
+    let manifest = decoded.map_err(named)?;
     // A manifest must not lead its readers to keys of another dataset.
     let own = |base: &str| base.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
     if let Some(base) = manifest.chunks.bases().find(|base| !own(base)) {

@@ -22,6 +22,7 @@ use crate::manifest::{self, ChunkEntry, ChunkStatistics, Manifest, ManifestBuild
 use crate::partition::{self, PartitionValue, Selection};
 use crate::runtime::Context;
 use crate::statistics::{batch_statistics, statistics_columns};
+use crate::store::joined;
 
 /// Small, so that an input that declares more than it holds costs little time.
 const LIMIT: DecodeLimit = DecodeLimit::new(8 << 20);
@@ -47,7 +48,7 @@ pub fn chunk(bytes: &[u8]) {
 fn copied(frames: &BatchFrames) {
     let (parts, index) = chunk::assemble(frames);
     assert!(index.body_offset.is_multiple_of(64));
-    let again = chunk::parse(&joined(&parts)).expect("a copied chunk is a chunk");
+    let again = chunk::parse(&Buffer::from_vec(joined(&parts))).expect("a copied chunk is a chunk");
     assert!(again.schema.same_message(&frames.schema) && again.batch.same_message(&frames.batch));
     assert_eq!(again.dictionaries.len(), frames.dictionaries.len());
     for (copy, original) in again.dictionaries.iter().zip(&frames.dictionaries) {
@@ -138,7 +139,7 @@ fn check_manifest(manifest: &Manifest) {
     }
     let _ = (manifest.rows(), manifest.payload_bytes());
     // Names of columns come from the dataset's schema: the table may hold a name twice, which Arrow allows.
-    let again = Manifest::decode(&manifest.encode().expect("what was read can be written"));
+    let again = Manifest::decode(&buffer(&joined(&manifest.encode().expect("what was read can be written"))));
     let again = again.expect("what was written can be read");
     assert_eq!(again.chunks, manifest.chunks);
     same(&again.to_record_batch().expect("it was possible before"), &table.expect("it was read from a table"));
@@ -167,7 +168,7 @@ fn check_batch(batch: &RecordBatch) {
         }
     }
     let Some(frames) = accepted(chunk::encode_batch(batch, Codec::None)) else { return };
-    let payload = joined(&chunk::assemble(&frames).0);
+    let payload = Buffer::from_vec(joined(&chunk::assemble(&frames).0));
     let again = ChunkDecoder::new(None, None, LIMIT).decode(&payload).expect("what was written can be read");
     same(&again.batch, batch);
 }
@@ -197,13 +198,9 @@ fn buffer(bytes: &[u8]) -> Buffer {
     Buffer::from_vec(shifted).slice(1)
 }
 
-fn joined(parts: &[Buffer]) -> Buffer {
-    Buffer::from_vec(parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>())
-}
-
 /// A payload, for the corpus.
 pub fn encode_chunk(batch: &RecordBatch, codec: Codec) -> Result<Vec<u8>> {
-    Ok(joined(&chunk::assemble(&chunk::encode_batch(batch, codec)?).0).to_vec())
+    Ok(joined(&chunk::assemble(&chunk::encode_batch(batch, codec)?).0))
 }
 
 /// The table of a manifest of a few chunks without compression, which the fuzzer can change byte by byte, and
@@ -232,7 +229,7 @@ pub fn encode_manifest(batch: &RecordBatch, value_type: &DataType) -> Result<(Ve
         schema_frame: chunk::encode_schema(&batch.schema())?,
         partition_column: Some(("partition".to_string(), value_type.clone())),
     })?;
-    Ok((encode_chunk(&manifest.to_record_batch()?, Codec::None)?, manifest.encode()?.to_vec()))
+    Ok((encode_chunk(&manifest.to_record_batch()?, Codec::None)?, joined(&manifest.encode()?)))
 }
 
 /// A small batch, for the corpus.

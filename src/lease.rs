@@ -60,7 +60,7 @@ impl Lease {
         let key = names::upload_key(prefix);
         let now = store.now_ms(ctx).await?;
         let mut record = Record::new(new_upload_id(), layout, now + LEASE.as_millis() as u64);
-        if !store.put_if_absent(&key, &Buffer::from_vec(record.encode()?), ctx).await? {
+        if !store.put_if_absent(&key, vec![Buffer::from_vec(record.encode()?)], ctx).await? {
             take_over(store.as_ref(), &key, prefix, &mut record, now, ctx).await?;
         }
         let (upload_id, leftovers) = (record.upload_id.clone(), record.leftovers.clone());
@@ -155,7 +155,7 @@ async fn take_over(
     };
     let Some(held) = store.get(key, ctx).await? else {
         // Released between our two requests: its writer has just finished.
-        return match store.put_if_absent(key, &Buffer::from_vec(record.encode()?), ctx).await? {
+        return match store.put_if_absent(key, vec![Buffer::from_vec(record.encode()?)], ctx).await? {
             true => Ok(()),
             false => Err(conflict(String::new())),
         };

@@ -24,11 +24,11 @@ const SMALL_STEP: usize = 32 << 10;
 /// From this size on a block has a mapping of its own.
 const LARGE_FROM: usize = HUGE_PAGE;
 const LARGE_STEP: usize = 256 << 10;
-/// What smaller blocks are cut from.
-const SHARED_BYTES: usize = 2 * HUGE_PAGE;
+/// From this size on blocks do not share mappings with smaller ones, a few of which would leave no room for them.
+const MEDIUM_FROM: usize = 512 << 10;
+/// What blocks are cut from that are smaller than that, and those that are larger.
+const SHARED_BYTES: [usize; 2] = [HUGE_PAGE, 2 * HUGE_PAGE];
 const HUGE_PAGE: usize = 2 << 20;
-/// The allocator serves what asks for it below this size.
-const UNPOOLED_BELOW: usize = 8 << 20;
 /// Where [`watched`], the allocator serves what is below this size.
 const WATCHED_BELOW: usize = 1 << 32;
 /// What the pool keeps for later at the most, in bytes.
@@ -36,14 +36,14 @@ const RETAINED: usize = 64 << 20;
 /// Where so much lies idle, any block that is large enough serves: it costs nothing, and fresh memory does.
 const AMPLE: usize = RETAINED / 4;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0, shared: None });
+static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0, shared: [None, None] });
 
 #[derive(Default)]
 struct Pool {
     free: Vec<Block>,
     bytes: usize,
-    /// What of the newest shared mapping no block has had yet.
-    shared: Option<Block>,
+    /// What of the newest shared mappings no block has had yet.
+    shared: [Option<Block>; 2],
 }
 
 /// Initialised bytes of a mapping; no other block has any of them.
@@ -123,17 +123,18 @@ fn take(pool: &Mutex<Pool>, capacity: usize) -> Option<Block> {
         let recycled = lock(pool).recycle(capacity);
         return recycled.or_else(|| Block::map(capacity));
     }
+    let kind = usize::from(capacity >= MEDIUM_FROM);
     let pooled = {
         let mut pool = lock(pool);
-        pool.recycle(capacity).or_else(|| pool.shared.as_mut()?.cut(capacity))
+        pool.recycle(capacity).or_else(|| pool.shared[kind].as_mut()?.cut(capacity))
     };
     if pooled.is_some() {
         return pooled;
     }
-    let mut shared = Block::map(SHARED_BYTES)?;
+    let mut shared = Block::map(SHARED_BYTES[kind])?;
     let block = shared.cut(capacity);
     let mut pool = lock(pool);
-    let rest = pool.shared.replace(shared).filter(|rest| rest.len >= POOLED_FROM);
+    let rest = pool.shared[kind].replace(shared).filter(|rest| rest.len >= POOLED_FROM);
     let surplus = rest.and_then(|rest| pool.put(rest));
     drop(pool);
     drop(surplus);
@@ -177,22 +178,12 @@ impl Memory {
     /// `RESOURCE_EXHAUSTED` when the system has no memory left.
     pub fn new(len: usize) -> Result<Self> {
         if len < POOLED_FROM || (len < WATCHED_BELOW && watched()) {
-            return Ok(Memory::small(len));
+            return Ok(Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len });
         }
         let step = if len < LARGE_FROM { SMALL_STEP } else { LARGE_STEP };
         let capacity = len.checked_next_multiple_of(step).ok_or_else(|| out_of_memory(len))?;
         let block = take(&POOL, capacity).ok_or_else(|| out_of_memory(len))?;
         Ok(Memory { storage: Storage::Pooled(Pooled(Some(block))), len })
-    }
-
-    /// The same, but no block of the pool: for what is small and kept long.
-    pub(crate) fn unpooled(len: usize) -> Result<Self> {
-        if len < UNPOOLED_BELOW { Ok(Memory::small(len)) } else { Memory::new(len) }
-    }
-
-    /// From the allocator, which ends the process where there is no memory left.
-    fn small(len: usize) -> Self {
-        Memory { storage: Storage::Small(MutableBuffer::from_len_zeroed(len)), len }
     }
 
     /// The bytes.
@@ -260,7 +251,7 @@ mod tests {
     #[test]
     fn blocks_of_one_mapping_do_not_overlap() {
         let pool = Mutex::default();
-        let sizes = [100, 1500, 1900, 2000, 64, 500, 3000];
+        let sizes = [100, 1500, 500, 2000, 64, 1900, 3000];
         let mut blocks: Vec<Block> = sizes.iter().map(|kib| take(&pool, kib << 10).unwrap()).collect();
         for (i, block) in blocks.iter_mut().enumerate() {
             assert!(block.as_mut_slice().iter().all(|byte| *byte == 0), "fresh memory is zeroed");
@@ -272,7 +263,7 @@ mod tests {
         }
         assert!(Arc::ptr_eq(&blocks[0].mapping, &blocks[2].mapping));
         assert!(blocks.into_iter().all(|block| lock(&pool).put(block).is_none()));
-        assert_eq!(take(&pool, 1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(3), "the smallest that fits");
+        assert_eq!(take(&pool, 1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(6), "the smallest that fits");
     }
 
     #[test]

@@ -29,18 +29,12 @@ const ALIGNMENT: usize = 64;
 pub(crate) struct DecodeLimit {
     /// Bytes that any message may need.
     base_bytes: u64,
-    kept: bool,
 }
 
 impl DecodeLimit {
     /// `base_bytes`: what any message may need.
     pub(crate) const fn new(base_bytes: u64) -> Self {
-        DecodeLimit { base_bytes, kept: false }
-    }
-
-    /// The same for arrays that are kept long: they get memory of their own, and no block that others could reuse.
-    pub(crate) const fn kept(self) -> Self {
-        DecodeLimit { kept: true, ..self }
+        DecodeLimit { base_bytes }
     }
 
     /// No real compressor shrinks a whole body further than this, beyond the base.
@@ -162,7 +156,7 @@ pub(super) fn decode_columns(
         buffers_in_place(&header, body, &wanted)?
     } else {
         limit.check(bytes, body.len)?;
-        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD), limit.kept)?
+        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?
     };
     let message = Message { header, version, spans: &spans, buffers: &buffers, dictionaries };
     let batch = catch_panic(|| build_batch(&message, schema, projection))
@@ -256,14 +250,14 @@ fn aligned(stored: &[Stored<'_>]) -> bool {
 }
 
 /// Decompresses all buffers into one block.
-fn fill_block(stored: &[Stored<'_>], codec: CompressionType, kept: bool) -> Result<Vec<Buffer>> {
+fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<Vec<Buffer>> {
     let mut places = Vec::with_capacity(stored.len());
     let mut end = 0usize;
     for buffer in stored {
         places.push((end, buffer.len()));
         end += buffer.len().next_multiple_of(ALIGNMENT);
     }
-    let mut memory = if kept { Memory::unpooled(end)? } else { Memory::new(end)? };
+    let mut memory = Memory::new(end)?;
     let block = memory.as_mut_slice();
     for (buffer, (offset, len)) in stored.iter().zip(&places) {
         buffer.write_to(codec, &mut block[*offset..][..*len])?;

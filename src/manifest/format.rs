@@ -17,7 +17,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::options::OptionValue;
 use crate::statistics::statistics_type;
-use crate::store::{Payload, payload_len};
+use crate::store::{Payload, joined};
 
 /// The version of the storage format that this code writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -25,7 +25,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"ARROWRDS";
 const TRAILER_BYTES: usize = MAGIC.len() + 8;
 /// A manifest is small; a hostile one must not make us take much memory.
-const LIMIT: DecodeLimit = DecodeLimit::new(256 << 20).kept();
+const LIMIT: DecodeLimit = DecodeLimit::new(256 << 20);
 
 const META_VERSION: &str = "arrowredis.format_version";
 const META_UPLOAD_ID: &str = "arrowredis.upload_id";
@@ -79,13 +79,25 @@ impl Manifest {
     }
 
     /// The bytes that are stored: an IPC stream, the magic, and the XXH3-64 of all before it.
-    pub(crate) fn encode(&self) -> Result<Buffer> {
-        let (stream, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
-        Ok(Buffer::from_vec(seal(joined(&stream, TRAILER_BYTES))))
+    pub(crate) fn encode(&self) -> Result<Payload> {
+        let (mut parts, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
+        parts.push(Buffer::from(&MAGIC));
+        let hash = chunk::checksum(&parts);
+        parts.push(Buffer::from(&hash.to_le_bytes()));
+        Ok(parts)
     }
 
     /// Reads what [`Manifest::encode`] wrote, trusting nothing. The caller says on what in the error's context.
     pub(crate) fn decode(bytes: &Buffer) -> Result<Manifest> {
+        Manifest::decode_part(bytes, true)
+    }
+
+    /// The same without the statistics, which are most of it.
+    pub(crate) fn decode_listing(bytes: &Buffer) -> Result<Manifest> {
+        Manifest::decode_part(bytes, false)
+    }
+
+    fn decode_part(bytes: &Buffer, statistics: bool) -> Result<Manifest> {
         let bad = |what: &str| Error::corrupt(format!("the manifest {what}"));
         let stream_len = bytes.len().checked_sub(TRAILER_BYTES).ok_or_else(|| bad("is truncated"))?;
         let (hashed, hash) = bytes.split_at(stream_len + MAGIC.len());
@@ -98,19 +110,24 @@ impl Manifest {
         let payload = bytes.slice_with_length(0, stream_len);
         let trailer =
             Trailer { bytes: Buffer::from(&bytes[stream_len..]), range: stream_len as u64..bytes.len() as u64 };
-        Ok(Manifest { trailer: Some(trailer), ..Manifest::decode_table(&payload, true)? })
+        Ok(Manifest { trailer: Some(trailer), ..Manifest::decode_table(&payload, true, statistics)? })
     }
 
     /// `chunks`: whether the rows describe chunks of their own, rather than messages of one file.
-    fn decode_table(payload: &Buffer, chunks: bool) -> Result<Manifest> {
+    fn decode_table(payload: &Buffer, chunks: bool, statistics: bool) -> Result<Manifest> {
         let frames = chunk::parse(payload).map_err(|e| e.context("the manifest"))?;
-        let metadata = frames.schema.schema()?.metadata().clone();
+        let schema = frames.schema.schema()?;
+        let metadata = schema.metadata();
         let text = |key: &str| {
             metadata.get(key).cloned().ok_or_else(|| Error::corrupt(format!("the manifest has no '{key}' metadata")))
         };
         check_version(&text(META_VERSION)?)?;
-        let table =
-            ChunkDecoder::new(None, None, LIMIT).decode_frames(&frames).map_err(|e| e.context("the manifest"))?.batch;
+        let listing = || {
+            let fields = schema.fields().iter().filter(|field| !field.metadata().contains_key(FIELD_STATISTIC));
+            fields.map(|field| field.name().clone()).collect()
+        };
+        let decoder = ChunkDecoder::new(None, (!statistics).then(listing), LIMIT);
+        let table = decoder.decode_frames(&frames).map_err(|e| e.context("the manifest"))?.batch;
         let head = BASE64
             .decode(text(META_SCHEMA)?)
             .map_err(|e| Error::corrupt(format!("the manifest's schema is not base64: {e}")))?;
@@ -139,12 +156,12 @@ impl Manifest {
     /// The table as text for a file's footer.
     pub(crate) fn to_footer_text(&self) -> Result<String> {
         let (stream, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
-        Ok(BASE64.encode(joined(&stream, 0)))
+        Ok(BASE64.encode(joined(&stream)))
     }
 
     /// Reads what [`footer_bytes`] made of the text in a file's footer.
     pub(crate) fn from_footer(bytes: Vec<u8>) -> Result<Manifest> {
-        Manifest::decode_table(&Buffer::from_vec(bytes), false)
+        Manifest::decode_table(&Buffer::from_vec(bytes), false, true)
     }
 }
 
@@ -154,19 +171,12 @@ pub(crate) fn footer_bytes(text: &str) -> Result<Vec<u8>> {
 }
 
 /// Puts the trailer after a stream: the magic, and the checksum of all before it.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn seal(mut stream: Vec<u8>) -> Vec<u8> {
     stream.extend_from_slice(&MAGIC);
     let hash = xxhash_rust::xxh3::xxh3_64(&stream);
     stream.extend_from_slice(&hash.to_le_bytes());
     stream
-}
-
-fn joined(parts: &Payload, spare: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(payload_len(parts) + spare);
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
-    bytes
 }
 
 pub(super) fn check_version(version: &str) -> Result<()> {

@@ -11,6 +11,7 @@ use super::*;
 use crate::chunk;
 use crate::partition::PartitionValue;
 use crate::statistics::{ColumnStatistics, batch_statistics, statistics_columns};
+use crate::store::joined;
 
 fn sample() -> Manifest {
     let batch = |from: i64| {
@@ -44,26 +45,33 @@ fn sample() -> Manifest {
         .unwrap()
 }
 
+fn encoded(manifest: &Manifest) -> Buffer {
+    Buffer::from_vec(joined(&manifest.encode().unwrap()))
+}
+
 #[test]
 fn what_is_written_is_read() {
     let manifest = sample();
-    let back = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+    let back = Manifest::decode(&encoded(&manifest)).unwrap();
     assert_eq!(back.chunks, manifest.chunks);
     assert_eq!(back.to_record_batch().unwrap(), manifest.to_record_batch().unwrap());
     assert_eq!(back.partitions().unwrap(), [(3, Some("3".to_string())), (7, Some("7".to_string()))]);
     assert_eq!((back.rows(), back.chunk_count()), (30, 3));
     assert_eq!(back.compression(), Codec::Lz4);
     assert_eq!(back.partition_column(), Some("p"));
-    assert!(back.knows(1, &[0]) && !back.knows(1, &[0, 1]));
+    assert!(back.knows(1, &[0]) && !back.knows(1, &[0, 2]));
     assert_eq!(back.statistics[0].min.as_primitive::<Int64Type>().value(1), 700);
     assert!(!back.knows(2, &[0]), "nothing was known of that chunk");
+    let listing = Manifest::decode_listing(&encoded(&manifest)).unwrap();
+    assert_eq!((&listing.chunks, &listing.upload_id, &listing.trailer), (&back.chunks, &back.upload_id, &back.trailer));
+    assert!(listing.statistics.is_empty());
     let again = Manifest::from_footer(footer_bytes(&manifest.to_footer_text().unwrap()).unwrap()).unwrap();
     assert_eq!(again.chunks, manifest.chunks);
 }
 
 #[test]
 fn every_bit_flip_and_every_cut_is_found() {
-    let bytes = sample().encode().unwrap();
+    let bytes = encoded(&sample());
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -91,7 +99,7 @@ fn contradictions_are_found_even_with_a_right_checksum() {
         let mut chunks: Vec<ChunkEntry> = manifest.chunks.iter().collect();
         spoil(&mut chunks);
         manifest.chunks = table(&chunks);
-        let error = Manifest::decode(&manifest.encode().unwrap()).unwrap_err();
+        let error = Manifest::decode(&encoded(&manifest)).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
         assert!(error.message().contains(part), "{error}");
     }
@@ -154,7 +162,7 @@ fn each_chunk_keeps_its_own_whatever_the_order_in_which_it_came() {
         assert_eq!(chunk, entry(number / 100, number % 100, base));
     }
     assert_eq!(manifest.partition_count(), 10);
-    let back = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+    let back = Manifest::decode(&encoded(&manifest)).unwrap();
     assert_eq!((&back.chunks, bounds(&back)), (&manifest.chunks, bounds(&manifest)));
 }
 

@@ -8,14 +8,14 @@ use arrow::buffer::Buffer;
 use super::source::{Items, PlanFacts};
 use super::writer::{Shared, check_absent};
 use crate::chunk;
-use crate::dataset::{KEYS_PER_REQUEST, decode_manifest, delete_keys, load_manifest};
+use crate::dataset::{KEYS_PER_REQUEST, decode_listing, delete_keys, load_manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::garbage::{collect, expire_keys};
 use crate::lease::{Lease, Leftovers, Publishing, Retired, Version};
 use crate::manifest::{self, Manifest, ManifestBuilder, ManifestHeader};
 use crate::names;
 use crate::runtime::Context;
-use crate::store::{Store, StoreExt};
+use crate::store::{Payload, Store, StoreExt};
 use crate::telemetry::{Counter, count};
 
 /// How much later than the manifest its chunks expire, so that nobody sees a dataset with holes.
@@ -73,7 +73,7 @@ impl Before {
     async fn load(store: &dyn Store, prefix: &str, ctx: &Context) -> Result<Before> {
         let Some(bytes) = store.get(&names::manifest_key(prefix), ctx).await? else { return Ok(Before::default()) };
         let mut before = Before::default();
-        match decode_manifest(store, prefix, &bytes) {
+        match decode_listing(store, prefix, &bytes) {
             Ok(manifest) => {
                 let base = manifest.chunks.bases().next().map(AsRef::as_ref);
                 before.version = Some(Version::published(prefix, &manifest.upload_id, base));
@@ -207,14 +207,14 @@ async fn prepare(shared: &Shared, manifest: &Manifest, before: &Before) -> Resul
 async fn put_manifest(
     shared: &Shared,
     manifest: &Manifest,
-    bytes: Buffer,
+    bytes: Payload,
     before: &Before,
 ) -> std::result::Result<(), Failure> {
     let Shared { store, prefix, ctx, options, .. } = shared;
     let key = names::manifest_key(prefix);
     let put = match before.manifest.as_ref().filter(|_| options.versioned) {
-        Some(old) => store.replace_if(&key, old, Some(vec![bytes]), ctx).await,
-        None => store.put_if_absent(&key, &bytes, ctx).await,
+        Some(old) => store.replace_if(&key, old, Some(bytes), ctx).await,
+        None => store.put_if_absent(&key, bytes, ctx).await,
     };
     let ours = match put {
         Ok(ours) => ours,

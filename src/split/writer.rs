@@ -157,6 +157,7 @@ impl Upload {
             items.plan.places.is_none() && shared.options.layout() == Layout::Plain && !lease.leftovers().dead_plain;
         let share = shared.ctx.budget_share()?;
         let slots = Arc::new(Semaphore::new(shared.options.max_inflight.max(1)));
+        let writes = Arc::new(Semaphore::new(tuning::WRITES));
         let max_items = tuning::keys_per_request(shared.options.pipeline).min(shared.options.max_inflight.max(1));
         let mut window = Window::default();
         let mut next = None;
@@ -179,15 +180,16 @@ impl Upload {
                 lease.check(&shared.ctx).await?;
             }
             let permit = share.acquire(group_bytes).await;
-            let slot = slots.clone().acquire_many_owned(group.len() as u32).await;
-            let slot = slot.map_err(|_| Error::internal("a closed semaphore"))?;
+            let closed = |_| Error::internal("a closed semaphore");
+            let slot = slots.clone().acquire_many_owned(group.len() as u32).await.map_err(closed)?;
+            let write = writes.clone().acquire_owned().await.map_err(closed)?;
             while let Some(ended) = self.running.try_join_next() {
                 self.collect(ended)?;
             }
             let shared = shared.clone();
             self.running.spawn(async move {
                 let written = write_group(&shared, group, permit, check_absent).await;
-                drop(slot);
+                drop((slot, write));
                 written
             });
         }

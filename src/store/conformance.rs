@@ -113,7 +113,7 @@ impl Room {
     }
 
     async fn put_if_absent(&self, name: &str, value: &[u8]) -> bool {
-        self.store.put_if_absent(&self.key(name), &Buffer::from(value), &self.ctx).await.unwrap()
+        self.store.put_if_absent(&self.key(name), vec![Buffer::from(value)], &self.ctx).await.unwrap()
     }
 
     async fn replace_if(&self, name: &str, expected: &[u8], new: Option<&[u8]>) -> bool {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use arrow::buffer::Buffer;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use self::files::Files;
@@ -138,8 +137,8 @@ impl Store for DirStore {
         })
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
-        let (key, value) = (key.to_string(), value.clone());
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: Payload, _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+        let key = key.to_string();
         Box::pin(self.once(move |files| files.put_if_absent(&key, &value)))
     }
 
@@ -200,6 +199,8 @@ impl Store for DirStore {
 mod tests {
     use std::process::Command;
 
+    use arrow::buffer::Buffer;
+
     use super::super::{StoreExt, StoreOptions, conformance};
     use super::*;
     use crate::ErrorKind;
@@ -258,9 +259,9 @@ mod tests {
         let counter = store.clone();
         assert!(
             Context::new()
-                .block_on(
-                    async move { counter.put_if_absent("counter", &Buffer::from(b"0 nobody"), &Context::new()).await }
-                )
+                .block_on(async move {
+                    counter.put_if_absent("counter", vec![Buffer::from(b"0 nobody")], &Context::new()).await
+                })
                 .unwrap()
         );
         let name = "store::dir::tests::handles_and_processes_share_a_counter_by_compare_and_set";

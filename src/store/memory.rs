@@ -158,9 +158,9 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: Payload, _ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
-            let entry = Entry::new(std::slice::from_ref(value))?;
+            let entry = Entry::new(&value)?;
             let mut entries = self.lock();
             if entries.values.contains_key(key) {
                 return Ok(false);

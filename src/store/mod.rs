@@ -23,6 +23,13 @@ pub fn payload_len(payload: &[Buffer]) -> usize {
     payload.iter().map(Buffer::len).sum()
 }
 
+/// The bytes of a payload.
+pub(crate) fn joined(payload: &[Buffer]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload_len(payload));
+    payload.iter().for_each(|part| bytes.extend_from_slice(part));
+    bytes
+}
+
 /// Receives values as they arrive, by the index of their key; `None` where the key does not exist.
 /// Each index is delivered exactly once when the call succeeds, in no particular order.
 pub type OnValue<'a> = &'a mut (dyn FnMut(usize, Option<Buffer>) + Send);
@@ -94,7 +101,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn put_many<'a>(&'a self, entries: &'a [(String, Payload)], ctx: &'a Context) -> BoxFuture<'a, Result<()>>;
 
     /// Writes a value if the key does not exist; tells whether it did.
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, ctx: &'a Context) -> BoxFuture<'a, Result<bool>>;
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: Payload, ctx: &'a Context) -> BoxFuture<'a, Result<bool>>;
 
     /// Atomically replaces the value `expected` by `new` (or deletes it); tells whether the value was as
     /// expected. `new` must be unique among all values of the key, so that a lost reply can be told from a

@@ -108,7 +108,7 @@ impl Store for Watched {
         self.inner.put_many(entries, ctx)
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: Payload, ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
         self.inner.put_if_absent(key, value, ctx)
     }
 

@@ -120,12 +120,12 @@ impl Files {
     }
 
     /// Writes a value unless there is one.
-    pub(super) fn put_if_absent(&self, key: &str, value: &Buffer) -> Result<bool> {
+    pub(super) fn put_if_absent(&self, key: &str, value: &[Buffer]) -> Result<bool> {
         if self.size(key)?.is_some() {
             return Ok(false);
         }
         let path = self.path(key)?;
-        let staged = self.stage(std::slice::from_ref(value))?;
+        let staged = self.stage(value)?;
         let _lock = self.lock(Hold::Shared)?;
         let parent = self.make_parent(&path)?;
         match staged.persist_noclobber(&path) {
@@ -493,7 +493,7 @@ mod tests {
             files.size("a").unwrap_err(),
             files.list("", "").unwrap_err(),
             files.put("a", std::slice::from_ref(&value), &none).unwrap_err(),
-            files.put_if_absent("a", &value).unwrap_err(),
+            files.put_if_absent("a", std::slice::from_ref(&value)).unwrap_err(),
             files.delete(&["a".to_string()]).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");

@@ -49,7 +49,7 @@ use self::resp::Reply;
 use self::retry::Attempts;
 use self::server::Server;
 use self::url::Address;
-use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, payload_len};
+use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, joined, payload_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Context;
 
@@ -286,15 +286,15 @@ impl Store for RedisStore {
         })
     }
 
-    fn put_if_absent<'a>(&'a self, key: &'a str, value: &'a Buffer, ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
+    fn put_if_absent<'a>(&'a self, key: &'a str, value: Payload, ctx: &'a Context) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
             let mut attempts = self.attempts(ctx);
-            let what = |_| format!("SET NX '{key}' ({} bytes)", value.len());
+            let what = |_| format!("SET NX '{key}' ({} bytes)", payload_len(&value));
             let encode = |_, batch: &mut Batch| {
                 batch.start(4);
                 batch.argument(b"SET");
                 batch.argument(key.as_bytes());
-                batch.payload(std::slice::from_ref(value));
+                batch.payload(&value);
                 batch.argument(b"NX");
             };
             match self.one(Keys::One(key), &what, &encode, &mut attempts).await? {
@@ -304,7 +304,7 @@ impl Store for RedisStore {
                     let what = |_| format!("GET '{key}'");
                     let encode = |_, batch: &mut Batch| batch.command(&[b"GET", key.as_bytes()]);
                     let found = self.one(Keys::One(key), &what, &encode, &mut attempts).await?;
-                    Ok(matches!(found, Reply::Bulk(found) if found == *value))
+                    Ok(matches!(found, Reply::Bulk(found) if *found == joined(&value)))
                 }
                 Reply::Nil => Ok(false),
                 _ => Err(self.unexpected(&what(0))),

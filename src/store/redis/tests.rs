@@ -116,8 +116,8 @@ async fn every_method(store: &dyn Store, ctx: &Context) -> crate::Result<()> {
     assert_eq!(store.list("p?:", "", ctx).await?, [""; 0]);
     assert_eq!(store.list(&keys[1], &keys[1], ctx).await?, [keys[1].clone()], "prefix and suffix may overlap");
 
-    assert!(store.put_if_absent("lease", &Buffer::from(b"one"), ctx).await?);
-    assert!(!store.put_if_absent("lease", &Buffer::from(b"one"), ctx).await?);
+    assert!(store.put_if_absent("lease", payload(b"one"), ctx).await?);
+    assert!(!store.put_if_absent("lease", payload(b"one"), ctx).await?);
     assert!(!store.replace_if("lease", b"two", Some(payload(b"three")), ctx).await?);
     let now = store.now_ms(ctx).await?;
     assert_eq!(store.expire_at(&names(&["lease", "nobody"]), now + 60_000, ctx).await?, 1);
@@ -442,7 +442,7 @@ fn idle_connections_that_the_server_closed_are_replaced_at_once() {
                 get_all(&*store, &keys, &ctx).await.unwrap()
             }));
             assert!(all.await.iter().all(|values| values[0].as_deref() == Some(&value[..])));
-            assert!(!store.put_if_absent("k", &Buffer::from(&value[..]), &ctx).await.unwrap());
+            assert!(!store.put_if_absent("k", payload(&value), &ctx).await.unwrap());
             assert_eq!(ctx.metrics().retries, 0);
         });
         assert!(start.elapsed() < Duration::from_secs(2));
@@ -611,7 +611,7 @@ fn a_lost_reply_is_told_from_a_lost_race() {
     let others = || outcomes(vec![OK, b"$-1\r\n", b"$5\r\nother\r\n"]);
     for (url, expected) in [(mine(), true), (others(), false)] {
         let store = open_with(&url, quick());
-        let done = run(async move { store.put_if_absent("k", &Buffer::from(b"mine"), &Context::new()).await });
+        let done = run(async move { store.put_if_absent("k", payload(b"mine"), &Context::new()).await });
         assert_eq!(done.unwrap(), expected);
     }
     for (first, answer, expected) in [

@@ -93,7 +93,10 @@ fn slots_that_move_are_followed_without_an_error() {
             // Writing again, to wherever each key is now.
             store.put_many(&entries, &ctx).await.unwrap();
             assert_eq!(store.delete(&keys[1..2], &ctx).await.unwrap(), 1, "{what}");
-            assert!(store.put_if_absent(&keys[1], &Buffer::from(keys[1].as_bytes()), &ctx).await.unwrap(), "{what}");
+            assert!(
+                store.put_if_absent(&keys[1], vec![Buffer::from(keys[1].as_bytes())], &ctx).await.unwrap(),
+                "{what}"
+            );
             let sizes = store.sizes(&keys, &ctx).await.unwrap();
             assert_eq!(sizes.iter().flatten().count(), 4, "{what}");
             assert_eq!(store.list("m:", "", &ctx).await.unwrap().len(), 4, "{what}");
