@@ -63,14 +63,15 @@ impl Block {
     fn map(bytes: usize) -> Option<Block> {
         // The system need not heed alignment; what lies before and behind is never touched.
         let mapping = MmapMut::map_anon(bytes.checked_next_multiple_of(HUGE_PAGE)?.checked_add(HUGE_PAGE)?).ok()?;
-        // No loss where there are no huge pages.
-        #[cfg(target_os = "linux")]
-        let _ = mapping.advise(memmap2::Advice::HugePage);
-        let mapping = Arc::new(MmapRaw::from(mapping));
-        let skipped = mapping.as_mut_ptr().align_offset(HUGE_PAGE);
+        let skipped = mapping.as_ptr().align_offset(HUGE_PAGE);
         if skipped > HUGE_PAGE {
             return None;
         }
+        // No loss where there are no huge pages. One of which the block needs less than half costs more than it saves.
+        #[cfg(target_os = "linux")]
+        let _ =
+            mapping.advise_range(memmap2::Advice::HugePage, skipped, (bytes + HUGE_PAGE / 2) / HUGE_PAGE * HUGE_PAGE);
+        let mapping = Arc::new(MmapRaw::from(mapping));
         // SAFETY: the mapping is that much longer than the block.
         let start = NonNull::new(unsafe { mapping.as_mut_ptr().add(skipped) })?;
         Some(Block { start, len: bytes, mapping })
