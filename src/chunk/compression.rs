@@ -23,6 +23,16 @@ const ZSTD_LEVEL: i32 = 1;
 /// numbers, the little that it saves costs every reader more time than all else.
 const LEAST_SAVING: usize = 8;
 
+/// A sample tells of buffers from this size on whether it is worth while to compress them with zstd, which takes its time
+/// with what does not shrink. (LZ4 gives up soon.)
+const SAMPLED_FROM: usize = 64 << 10;
+/// A sample is so many runs from all over the buffer, each this part of it but not less than so many bytes.
+const SAMPLE_RUNS: usize = 8;
+const SAMPLE_RUN_SHARE: usize = 512;
+const LEAST_SAMPLE_RUN: usize = 1 << 10;
+/// A sample has to become smaller by this part: it shrinks a little less than the whole.
+const LEAST_SAMPLE_SAVING: usize = 10;
+
 /// How a buffer is stored.
 pub(crate) enum Stored<'a> {
     /// As is.
@@ -121,6 +131,7 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     let (prefix, rest) = out.split_at_mut(PREFIX);
     let most = bytes.len() - bytes.len().div_ceil(LEAST_SAVING);
     let frame = match codec {
+        CompressionType::ZSTD if !is_promising(bytes)? => None,
         CompressionType::ZSTD => zstd(bytes, &mut rest[..most])?,
         _ => lz4::compress(bytes, rest),
     };
@@ -133,6 +144,18 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     };
     prefix.copy_from_slice(&mark.to_le_bytes());
     Ok(PREFIX + len)
+}
+
+/// Whether a buffer may become small enough, by a sample of it. It depends on nothing but the bytes.
+fn is_promising(bytes: &[u8]) -> Result<bool> {
+    if bytes.len() < SAMPLED_FROM {
+        return Ok(true);
+    }
+    let (step, run) = (bytes.len() / SAMPLE_RUNS, (bytes.len() / SAMPLE_RUN_SHARE).max(LEAST_SAMPLE_RUN));
+    let sample: Vec<u8> =
+        bytes.chunks_exact(step).take(SAMPLE_RUNS).flat_map(|part| &part[(step - run) / 2..][..run]).copied().collect();
+    let mut out = vec![0; sample.len() - sample.len().div_ceil(LEAST_SAMPLE_SAVING)];
+    Ok(zstd(&sample, &mut out)?.is_some())
 }
 
 /// Compresses bytes to a frame; `None` if `out` has no room for it.
@@ -194,6 +217,24 @@ mod tests {
                 assert_eq!(out, *bytes);
             }
             assert!(body.len().is_multiple_of(ALIGNMENT));
+        }
+    }
+
+    #[test]
+    fn a_sample_tells_what_compression_will_save() {
+        for (bytes, expected) in [
+            (noise(1 << 20), false),
+            (noise(SAMPLED_FROM - 1), true),
+            (saving(1 << 20, 0.15), true),
+            // Numbers of which some bytes hardly differ, as most do.
+            (noise(1 << 20).into_iter().enumerate().map(|(i, byte)| if i % 4 == 3 { 0 } else { byte }).collect(), true),
+            (
+                noise(1 << 20).into_iter().enumerate().map(|(i, byte)| if i % 16 == 15 { 0 } else { byte }).collect(),
+                false,
+            ),
+            ((0..1 << 20).map(|i| b"north south east west "[i % 22]).collect(), true),
+        ] {
+            assert_eq!(is_promising(&bytes).unwrap(), expected);
         }
     }
 
