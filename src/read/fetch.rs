@@ -30,9 +30,6 @@ const FIRST_WINDOW: usize = 32;
 const WINDOW: usize = 256;
 /// Batches that are fetched together at the most.
 const GROUP_BATCHES: usize = 256;
-/// Batches and bytes of a mapped file that are taken together: enough to seldom wake another thread for what takes no
-/// time, few enough that all cores get some.
-const MAPPED_GROUP: (usize, u64) = (8, 8 << 20);
 
 /// Fetches record batches of a file.
 #[derive(Debug)]
@@ -99,15 +96,12 @@ impl FileFetch {
     fn whole_group(&self, start: usize) -> Option<Group> {
         let block = |item: usize| self.positions.get(item).map(|position| *self.file.block(*position));
         let rules = self.file.bytes().tuning().rules;
-        let (max_items, max_bytes) = match self.file.bytes().is_mapped() {
-            true => MAPPED_GROUP,
-            false => (GROUP_BATCHES, rules.part_bytes),
-        };
+        let max_items = if self.file.bytes().is_mapped() { 1 } else { GROUP_BATCHES };
         let first = block(start)?;
         let (mut bytes, mut group_bytes, mut end) = (vec![first.len()], first.len(), first.range().end);
         while let Some(next) = block(start + bytes.len()).filter(|_| bytes.len() < max_items) {
             let near = next.offset >= end && next.offset - end <= rules.gap_bytes;
-            if !near || group_bytes.saturating_add(next.len()) > max_bytes {
+            if !near || group_bytes.saturating_add(next.len()) > rules.part_bytes {
                 break;
             }
             bytes.push(next.len());
