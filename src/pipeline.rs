@@ -126,6 +126,8 @@ struct Results<T> {
 
 struct State<T> {
     ready: HashMap<usize, Ready<T>>,
+    /// What the consumer sleeps for: nothing else need wake it.
+    awaited: usize,
     failed: Option<Error>,
 }
 
@@ -145,8 +147,13 @@ impl<T> Results<T> {
     }
 
     fn put(&self, item: usize, ready: Ready<T>) {
-        self.lock().ready.insert(item, ready);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.ready.insert(item, ready);
+        let awaited = state.awaited == item;
+        drop(state);
+        if awaited {
+            self.changed.notify_all();
+        }
     }
 
     fn confirm(&self, confirmed: &Confirmed) {
@@ -172,7 +179,7 @@ impl<T: Send + 'static> Pipeline<T> {
         ctx: &Context,
     ) -> Result<Self> {
         let results = Arc::new(Results {
-            state: Mutex::new(State { ready: HashMap::new(), failed: None }),
+            state: Mutex::new(State { ready: HashMap::new(), awaited: 0, failed: None }),
             changed: Condvar::new(),
         });
         let stop = CancelToken::new();
@@ -214,6 +221,7 @@ impl<T: Send + 'static> Pipeline<T> {
                 }
                 return Some(result);
             }
+            state.awaited = self.next;
             state = self.results.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
