@@ -33,7 +33,7 @@ const HUGE_PAGE: usize = 2 << 20;
 const WATCHED_BELOW: usize = 1 << 32;
 /// What the pool keeps for later at the most, in bytes.
 const RETAINED: usize = 64 << 20;
-/// Where so much lies idle, any block that is large enough serves: it costs nothing, and fresh memory does.
+/// Where so much more lies idle, any block that is large enough serves: it costs nothing, and fresh memory does.
 const AMPLE: usize = RETAINED / 4;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), bytes: 0, shared: [None, None] });
@@ -100,7 +100,8 @@ fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
 impl Pool {
     /// The smallest free block that fits, unless it is more than twice too large and blocks are scarce.
     fn recycle(&mut self, capacity: usize) -> Option<Block> {
-        let fits = |block: &Block| block.len >= capacity && (block.len / 2 <= capacity || self.bytes >= AMPLE);
+        let fits =
+            |block: &Block| block.len >= capacity && (block.len / 2 <= capacity || self.bytes - block.len >= AMPLE);
         let (index, _) = self.free.iter().enumerate().filter(|(_, b)| fits(b)).min_by_key(|(_, b)| b.len)?;
         let block = self.free.swap_remove(index);
         self.bytes -= block.len;
@@ -265,6 +266,20 @@ mod tests {
         assert!(Arc::ptr_eq(&blocks[0].mapping, &blocks[2].mapping));
         assert!(blocks.into_iter().all(|block| lock(&pool).put(block).is_none()));
         assert_eq!(take(&pool, 1800 << 10).map(|mut block| block.as_mut_slice()[0]), Some(6), "the smallest that fits");
+    }
+
+    #[test]
+    fn a_block_that_is_far_too_large_serves_where_many_are_idle() {
+        let pool = Mutex::default();
+        let put = |bytes| assert!(lock(&pool).put(Block::map(bytes).unwrap()).is_none());
+        let serves = |capacity| lock(&pool).recycle(capacity).map(|block| block.len >> 20);
+        put(20 << 20);
+        assert_eq!(serves(9 << 20), None, "the only one may soon be wanted");
+        (0..8).for_each(|_| put(2 << 20));
+        assert_eq!(serves(9 << 20), Some(20));
+        assert_eq!(serves(512 << 10), None);
+        (0..2).for_each(|_| put(2 << 20));
+        assert_eq!(serves(512 << 10), Some(2));
     }
 
     #[test]
