@@ -257,11 +257,11 @@ impl Manifest {
         columns.iter().map(of).collect()
     }
 
-    /// Whether it has statistics of a chunk for all of these columns.
+    /// Whether it has statistics of a chunk for all of these columns; not where there are none.
     pub(crate) fn knows(&self, chunk: usize, columns: &[usize]) -> bool {
         let known = |column: &usize| {
             self.statistics.iter().any(|known| known.column == *column && known.null_count.is_valid(chunk))
         };
-        columns.iter().all(known)
+        !columns.is_empty() && columns.iter().all(known)
     }
 }

@@ -344,10 +344,9 @@ fn encode(shared: &Shared, item: Item) -> Result<Encoded> {
 }
 
 fn encode_item(shared: &Shared, item: Item) -> std::result::Result<Encoded, (Error, String)> {
-    let Item { partition, batch, value, content, statistics_row, name } = item;
+    let Item { partition, batch, value, content, statistics_row: known, name } = item;
     let codec = shared.options.compression;
     let columns = &shared.statistics_columns;
-    let known = if columns.is_empty() { None } else { statistics_row };
     let compute = !columns.is_empty() && known.is_none();
     let statistics_of = |batch: &RecordBatch| match known {
         Some(row) => Ok(ChunkStatistics::Row(row)),
