@@ -99,7 +99,7 @@ pub fn manifest(bytes: &[u8]) {
     if let Some(manifest) = accepted(Manifest::decode(&buffer(bytes))) {
         check_manifest(&manifest);
     }
-    if let Some(manifest) = accepted(Manifest::decode(&buffer(&manifest::seal(bytes.to_vec())))) {
+    if let Some(manifest) = accepted(Manifest::decode(&buffer(&joined(&manifest::seal(vec![Buffer::from(bytes)]))))) {
         check_manifest(&manifest);
     }
 }

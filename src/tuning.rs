@@ -13,7 +13,8 @@ const REQUEST_BYTES: u64 = 512 << 10;
 const MAX_REQUEST_BYTES: u64 = 4 << 20;
 /// Chunks that wait to be written go out together up to about so many bytes.
 pub(crate) const WRITE_BYTES: u64 = 1 << 20;
-/// Requests that a split makes ready or writes at once: more than there are connections and cores would only wait.
+/// Requests that a split makes ready or writes at once: many more than there are connections to one server would only
+/// wait, and hold memory.
 pub(crate) const WRITES: usize = 4 * CONNECTIONS;
 /// What a fast network carries in a millisecond.
 const BYTES_PER_MILLISECOND: u64 = 4 << 20;

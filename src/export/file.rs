@@ -57,10 +57,9 @@ impl Export {
         let copied = if whole { Some(file.schema_frame(&ctx)?) } else { None };
         let known_statistics =
             file.index().filter(|_| whole).and_then(|index| index.known_statistics(&statistics_columns));
-        let has_known = known_statistics.is_some();
         let (file, wanted) = (file.clone(), statistics_columns.clone());
         let pipeline = fetch.start(&ctx, move |fetch, item, batch| {
-            let known = if has_known { file.statistics_row(positions[item], &wanted) } else { None };
+            let known = if whole { file.statistics_row(positions[item], &wanted) } else { None };
             let prepared = match &copied {
                 Some(schema) if ipc_file::codec_of(&batch.frame)? == codec => {
                     Some(Prepared::copied(file.frames(schema, batch.frame)?, known)?)

@@ -147,12 +147,11 @@ impl Export {
         let on_missing = options.on_missing;
         let wanted = statistics_columns.clone();
         let known_statistics = manifest.as_ref().filter(|_| whole).and_then(|m| m.known_statistics(&wanted));
-        let has_known = known_statistics.is_some();
         let pipeline = fetch.start(options, move |fetch, item, bytes| {
             let Some(bytes) = bytes else {
                 return fetch.missing(item, on_missing, fetch.progress()).map(|()| (None, 0));
             };
-            let knows = |row: &usize| has_known && manifest.as_ref().is_some_and(|m| m.knows(*row, &wanted));
+            let knows = |row: &usize| whole && manifest.as_ref().is_some_and(|m| m.knows(*row, &wanted));
             let known = rows_of[item].filter(knows);
             let prepared = prepare_chunk(&bytes, codec, whole, known, &decoder, &wanted);
             let (prepared, decoded_bytes) = prepared.map_err(|e| fetch.at(e, item))?;

@@ -80,11 +80,8 @@ impl Manifest {
 
     /// The bytes that are stored: an IPC stream, the magic, and the XXH3-64 of all before it.
     pub(crate) fn encode(&self) -> Result<Payload> {
-        let (mut parts, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
-        parts.push(Buffer::from(&MAGIC));
-        let hash = chunk::checksum(&parts);
-        parts.push(Buffer::from(&hash.to_le_bytes()));
-        Ok(parts)
+        let (stream, _) = chunk::assemble(&chunk::encode_batch(&self.to_record_batch()?, Codec::Zstd)?);
+        Ok(seal(stream))
     }
 
     /// Reads what [`Manifest::encode`] wrote, trusting nothing. The caller says on what in the error's context.
@@ -171,11 +168,10 @@ pub(crate) fn footer_bytes(text: &str) -> Result<Vec<u8>> {
 }
 
 /// Puts the trailer after a stream: the magic, and the checksum of all before it.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn seal(mut stream: Vec<u8>) -> Vec<u8> {
-    stream.extend_from_slice(&MAGIC);
-    let hash = xxhash_rust::xxh3::xxh3_64(&stream);
-    stream.extend_from_slice(&hash.to_le_bytes());
+pub(crate) fn seal(mut stream: Payload) -> Payload {
+    stream.push(Buffer::from(&MAGIC));
+    let hash = chunk::checksum(&stream);
+    stream.push(Buffer::from(&hash.to_le_bytes()));
     stream
 }
 
