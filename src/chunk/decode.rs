@@ -1,7 +1,8 @@
 //! From a checked message to arrays.
 //!
 //! Compressed buffers are decompressed by us, all those of the wanted columns into one pooled block, each at
-//! a multiple of 64 bytes; [`super::arrays`] then builds and validates the arrays over that block without a copy.
+//! a multiple of 64 bytes; what a body stores as it is stays where it was fetched. [`super::arrays`] then builds and
+//! validates the arrays over both without a copy.
 //! Every declared length is known to be acceptable before memory is taken for it.
 
 use std::ops::Range;
@@ -23,6 +24,9 @@ use crate::runtime::catch_panic;
 
 /// Where buffers start in a decoded block.
 const ALIGNMENT: usize = 64;
+
+/// Of what is there of a compressed body, at least this part has to be used in place; otherwise it is copied.
+const LEAST_SHARE_IN_PLACE: u64 = 3;
 
 /// How much memory decoding one message may take.
 #[derive(Debug, Clone, Copy)]
@@ -80,21 +84,18 @@ impl Body {
         Body { segments, len }
     }
 
-    fn bytes(&self, offset: u64, len: u64) -> Result<&[u8]> {
-        if len == 0 {
-            return Ok(&[]);
-        }
-        let (start, bytes) = self.segment_of(offset, len)?;
-        // In range: the segment holds all of it.
-        Ok(&bytes[(offset - start) as usize..][..len as usize])
-    }
-
     fn slice(&self, offset: u64, len: u64) -> Result<Buffer> {
         if len == 0 {
             return Ok(Buffer::default());
         }
         let (start, bytes) = self.segment_of(offset, len)?;
+        // In range: the segment holds all of it.
         Ok(bytes.slice_with_length((offset - start) as usize, len as usize))
+    }
+
+    /// How many bytes of it are there.
+    fn held(&self) -> u64 {
+        self.segments.iter().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
     /// The segment that holds all of a range.
@@ -111,11 +112,12 @@ impl Body {
     }
 }
 
-/// A record batch and the bytes of its buffers.
+/// A record batch, the bytes of its buffers, and those of the memory that it keeps.
 #[derive(Debug)]
 pub(crate) struct Decoded {
     pub(crate) batch: RecordBatch,
     pub(crate) bytes: u64,
+    pub(crate) held: u64,
 }
 
 /// Decodes the wanted columns (all, if `projection` is `None`; increasing indices) of a record-batch message.
@@ -151,17 +153,12 @@ pub(super) fn decode_columns(
         Some(c) => return Err(Error::unsupported(format!("body compression {:?}", c.codec()))),
     };
     let stored = stored_buffers(&header, body, &wanted, codec)?;
-    let bytes: u64 = stored.iter().map(|s| s.len() as u64).fold(0, u64::saturating_add);
-    let buffers = if codec.is_none() && aligned(&stored) {
-        buffers_in_place(&header, body, &wanted)?
-    } else {
-        limit.check(bytes, body.len)?;
-        fill_block(&stored, codec.unwrap_or(CompressionType::ZSTD))?
-    };
+    let bytes = stored.iter().map(Stored::len).fold(0, u64::saturating_add);
+    let (buffers, held) = usable_buffers(&stored, body, codec, limit)?;
     let message = Message { header, version, spans: &spans, buffers: &buffers, dictionaries };
     let batch = catch_panic(|| build_batch(&message, schema, projection))
         .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()))?;
-    Ok(Decoded { batch, bytes })
+    Ok(Decoded { batch, bytes, held })
 }
 
 /// A batch of the wanted columns.
@@ -208,60 +205,59 @@ pub(crate) fn buffer_ranges(frame: &Frame, schema: &SchemaRef, projection: &[usi
     Ok(ranges.map(|(buffer, _)| buffer.offset() as u64..(buffer.offset() + buffer.length()) as u64).collect())
 }
 
-/// Slices of the body, for arrays without a copy; unwanted ones are empty.
-fn buffers_in_place(header: &arrow_ipc::RecordBatch<'_>, body: &Body, wanted: &[bool]) -> Result<Vec<Buffer>> {
-    let place = |(buffer, wanted): (&arrow_ipc::Buffer, &bool)| match wanted {
+/// Each buffer as it is stored; unwanted ones are empty.
+fn stored_buffers(
+    header: &arrow_ipc::RecordBatch<'_>,
+    body: &Body,
+    wanted: &[bool],
+    codec: Option<CompressionType>,
+) -> Result<Vec<Stored>> {
+    let place = |(buffer, wanted): (&arrow_ipc::Buffer, &bool)| {
         // In range: `column_spans` has checked every buffer against the body.
-        true => body.slice(buffer.offset() as u64, buffer.length() as u64),
-        false => Ok(Buffer::default()),
+        match (wanted, codec) {
+            (false, _) => Ok(Stored::Raw(Buffer::default())),
+            (true, None) => body.slice(buffer.offset() as u64, buffer.length() as u64).map(Stored::Raw),
+            (true, Some(codec)) => Stored::parse(body.slice(buffer.offset() as u64, buffer.length() as u64)?, codec),
+        }
     };
     header.buffers().iter().flatten().zip(wanted).map(place).collect()
 }
 
-/// Each buffer as it is stored; unwanted ones are empty.
-fn stored_buffers<'a>(
-    header: &arrow_ipc::RecordBatch<'_>,
-    body: &'a Body,
-    wanted: &[bool],
+/// The buffers for arrays, and the bytes of the memory that they keep. Those that are stored as they are stay where they
+/// are; the others go into one block.
+fn usable_buffers(
+    stored: &[Stored],
+    body: &Body,
     codec: Option<CompressionType>,
-) -> Result<Vec<Stored<'a>>> {
-    let buffers = header.buffers();
-    buffers
-        .iter()
-        .flatten()
-        .zip(wanted)
-        .map(|(buffer, wanted)| {
-            if !wanted {
-                return Ok(Stored::Raw(&[]));
-            }
-            // In range: `column_spans` has checked every buffer against the body.
-            let bytes = body.bytes(buffer.offset() as u64, buffer.length() as u64)?;
-            if codec.is_some() { Stored::parse(bytes) } else { Ok(Stored::Raw(bytes)) }
-        })
-        .collect()
-}
-
-/// The format asks for buffers at multiples of 8; anything else would make readers of arrays panic or copy.
-fn aligned(stored: &[Stored<'_>]) -> bool {
-    stored.iter().all(|s| match s {
-        Stored::Raw(bytes) => bytes.is_empty() || (bytes.as_ptr() as usize).is_multiple_of(8),
-        Stored::Compressed(..) => false,
-    })
-}
-
-/// Decompresses all buffers into one block.
-fn fill_block(stored: &[Stored<'_>], codec: CompressionType) -> Result<Vec<Buffer>> {
-    let mut places = Vec::with_capacity(stored.len());
-    let mut end = 0usize;
-    for buffer in stored {
-        places.push((end, buffer.len()));
-        end += buffer.len().next_multiple_of(ALIGNMENT);
+    limit: DecodeLimit,
+) -> Result<(Vec<Buffer>, u64)> {
+    // The format asks for multiples of 8: anything else would make readers of arrays panic or copy. Where there has to
+    // be a block, nothing of it is to lie worse than the rest.
+    let alignment = if codec.is_none() { 8 } else { ALIGNMENT };
+    let mut buffers: Vec<Option<Buffer>> = stored.iter().map(|buffer| buffer.in_place(alignment)).collect();
+    let in_place = buffers.iter().flatten().map(|bytes| bytes.len() as u64).sum();
+    // A small part of a compressed body is not worth the memory of all of it.
+    let keeps_body = 0 < in_place && (codec.is_none() || body.held() / LEAST_SHARE_IN_PLACE <= in_place);
+    if !keeps_body {
+        buffers.fill(None);
     }
-    let mut memory = Memory::new(end)?;
-    let block = memory.as_mut_slice();
-    for (buffer, (offset, len)) in stored.iter().zip(&places) {
-        buffer.write_to(codec, &mut block[*offset..][..*len])?;
+    let moved = || stored.iter().zip(&buffers).filter(|(_, in_place)| in_place.is_none()).map(|(stored, _)| stored);
+    limit.check(moved().map(Stored::len).fold(0, u64::saturating_add), body.len)?;
+    // In range from here on: the limit is one of memory.
+    let room = |stored: &Stored| (stored.len() as usize).next_multiple_of(ALIGNMENT);
+    let mut block = Memory::new(moved().map(room).sum())?;
+    let mut rest = block.as_mut_slice();
+    for stored in moved() {
+        let (out, after) = rest.split_at_mut(room(stored));
+        stored.write_to(&mut out[..stored.len() as usize])?;
+        rest = after;
     }
-    let block = memory.freeze();
-    Ok(places.into_iter().map(|(offset, len)| block.slice_with_length(offset, len)).collect())
+    let (block, mut start) = (block.freeze(), 0);
+    let held = block.len() as u64 + if keeps_body { body.held() } else { 0 };
+    let mut in_block = |stored: &Stored| {
+        start += room(stored);
+        block.slice_with_length(start - room(stored), stored.len() as usize)
+    };
+    let all = buffers.into_iter().zip(stored).map(|(in_place, stored)| in_place.unwrap_or_else(|| in_block(stored)));
+    Ok((all.collect(), held))
 }

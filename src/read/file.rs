@@ -113,8 +113,8 @@ pub(crate) fn read_batches(
     let places: Arc<[(u32, u32)]> = plan.batches.iter().map(|b| (b.partition, b.batch)).collect();
     let pipeline = fetch.start(&ctx, move |fetch, item, batch| {
         let decoded = decoder.decode(fetch, item, &batch)?;
-        let bytes = decoded.as_ref().map_or(0, |decoded| decoded.bytes);
-        Ok((decoded, bytes))
+        let held = decoded.as_ref().map_or(0, |decoded| decoded.held);
+        Ok((decoded, held))
     })?;
     Ok(Reader { schema, pipeline, places, position: 0, dataset: None, ctx })
 }

@@ -207,8 +207,8 @@ fn read_planned(dataset: &Dataset, options: &ReadOptions, plan: ReadPlan) -> Res
         };
         let (decoded, decoded_bytes) = decoder.decode(&bytes).map_err(|e| fetch.at(e, item))?;
         Progress::add(&fetch.progress().decoded_bytes, decoded_bytes);
-        let bytes = decoded.as_ref().map_or(0, |decoded| decoded.bytes);
-        Ok((decoded, bytes))
+        let held = decoded.as_ref().map_or(0, |decoded| decoded.held);
+        Ok((decoded, held))
     })?;
     Ok(Reader { schema, pipeline, places: places.into(), position: 0, dataset: Some(dataset.clone()), ctx })
 }

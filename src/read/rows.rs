@@ -58,7 +58,7 @@ impl Rows {
     /// The wanted rows and columns; `None` where there was a filter and no row is left.
     pub(crate) fn select(&self, decoded: Decoded) -> Result<Option<Decoded>> {
         let Some(mask) = self.mask(&decoded.batch)? else { return Ok(Some(decoded)) };
-        let Decoded { batch, bytes } = decoded;
+        let Decoded { batch, bytes, held } = decoded;
         let wanted = mask.true_count();
         if wanted == 0 {
             return Ok(None);
@@ -68,11 +68,11 @@ impl Rows {
             _ => batch,
         };
         if wanted == batch.num_rows() {
-            return Ok(Some(Decoded { batch, bytes }));
+            return Ok(Some(Decoded { batch, bytes, held }));
         }
         let batch: RecordBatch = filter_record_batch(&batch, &mask)?;
         let bytes = batch_bytes(&batch);
-        Ok(Some(Decoded { batch, bytes }))
+        Ok(Some(Decoded { batch, bytes, held: bytes }))
     }
 }
 
