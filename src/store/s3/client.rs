@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
@@ -80,6 +80,9 @@ async fn connect(options: &S3Options) -> Result<Client> {
     if let (Some(key), Some(secret)) = (&options.aws_access_key, &options.aws_secret_key) {
         let token = options.aws_session_token.as_ref().map(|token| token.reveal().to_string());
         loader = loader.credentials_provider(Credentials::new(key.reveal(), secret.reveal(), token, None, "options"));
+    } else if is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY") {
+        // The first that the chain of AWS asks; all that could come after would be made ready for nothing.
+        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
     }
     let shared = loader.load().await;
     // Parts of a whole have no checksum of their own, and not every server knows the newer ones. Signatures cover
@@ -110,12 +113,17 @@ fn https(trust: TlsContext) -> SharedHttpClient {
     })
 }
 
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
 fn is_path_style(options: &S3Options) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match options.path_style {
         PathStyle::On => true,
         PathStyle::Off => false,
-        PathStyle::Auto => options.endpoint_url.is_some() || set("AWS_ENDPOINT_URL_S3") || set("AWS_ENDPOINT_URL"),
+        PathStyle::Auto => {
+            options.endpoint_url.is_some() || is_set("AWS_ENDPOINT_URL_S3") || is_set("AWS_ENDPOINT_URL")
+        }
     }
 }
 
