@@ -194,7 +194,7 @@ JOBS: dict[str, Job] = {
         "1 of 8 partitions", "3", 0.02, ONE_OF_8 | {"pyarrow, S3, 1 partition": 6.0}
     ),
     "s3-upload": Job(
-        "upload 235 MB to S3",
+        "upload 239 MB to S3",
         arrowredis(f"s3-upload --inp {{file}} {S3}"),
         {"boto3's transfer manager": 1.0},
         s3_delay=0.0,
