@@ -34,6 +34,7 @@ PEERS: dict[str, list[str]] = {
         "read_redis_asyncio.py", "--partitions", "0,3,6"
     ),
     "python, read": python_peer("read_redis.py"),
+    "python, read in parts": python_peer("read_redis.py", "--part", str(512 << 10)),
     "python, read 3 partitions": python_peer("read_redis.py", "--partitions", "0,3,6"),
     "python asyncio, read 2 columns": python_peer(
         "read_redis_asyncio.py", "--columns", TWO_COLUMNS
@@ -158,7 +159,7 @@ JOBS: dict[str, Job] = {
     "read-zstd": read_all("zstd", {"python asyncio, read": 2.4, "python, read": 2.4}),
     "read-lz4": read_all("lz4", {"python asyncio, read": 3.0, "python, read": 3.0}),
     "read-uncompressed": read_all(
-        "uncompressed", {"python asyncio, read": 5.0, "python, read": 5.0}
+        "uncompressed", {"python asyncio, read": 5.0, "python, read in parts": 5.0}
     ),
     "read-3-of-8": Job(
         "read 3 of 8 partitions, zstd",
@@ -178,12 +179,12 @@ JOBS: dict[str, Job] = {
     ),
     **{
         f"{key}-read-{codec}": read_from(language, ours, codec, peer, required)
-        for key, language, ours, peer in (
-            ("go", "Go", go_program("ours"), "go-redis and arrow-go"),
-            ("java", "Java", java_program("Ours"), "Jedis and arrow-java"),
-            ("cpp", "C++", cpp_program("ours"), "hiredis and Arrow C++"),
+        for key, language, ours, peer, factors in (
+            ("go", "Go", go_program("ours"), "go-redis and arrow-go", (1.3, 1.5)),
+            ("java", "Java", java_program("Ours"), "Jedis and arrow-java", (1.3, 1.5)),
+            ("cpp", "C++", cpp_program("ours"), "hiredis and Arrow C++", (0.0, 0.0)),
         )
-        for codec, required in (("zstd", 1.3), ("uncompressed", 1.5))
+        for codec, required in zip(("zstd", "uncompressed"), factors, strict=True)
     },
     "s3-read": read_from_s3("all", "all", 0.0, {"pyarrow, S3": 1.5}),
     "s3-read-1-of-8": read_from_s3(
@@ -194,7 +195,7 @@ JOBS: dict[str, Job] = {
         "1 of 8 partitions", "3", 0.02, ONE_OF_8 | {"pyarrow, S3, 1 partition": 6.0}
     ),
     "s3-upload": Job(
-        "upload 239 MB to S3",
+        "upload 241 MB to S3",
         arrowredis(f"s3-upload --inp {{file}} {S3}"),
         {"boto3's transfer manager": 1.0},
         s3_delay=0.0,

@@ -18,7 +18,7 @@ S3_TRIPS = 2
 class RedisLimit:
     """To read all chunks of a codec from Redis."""
 
-    wire: float  # to receive them into one reused buffer, by the best of nine ways
+    wire: float  # to receive them into one reused buffer, by the best of twelve ways
     seconds: (
         float  # the larger of that, and of what server, receiving and decoding need of the cores
     )
@@ -30,7 +30,7 @@ class RedisLimit:
     def measure(codec: str, values: dict[str, str]) -> RedisLimit:
         """By `arrowredis bench`, on a dataset of the same shape, on the same server."""
         flags = f"bench --size {SAME_SIZE} --compression {codec} --redis-url {{url}}"
-        command = arrowredis(f"{flags} --output-dir {{file}}.limits --repeats 3")
+        command = arrowredis(f"{flags} --output-dir {{file}}.limits --repeats 5")
         found = run(command, **values)["benchmarks"][0]["limits"]
         return RedisLimit(found["wire"]["seconds"], found["model_seconds"])
 

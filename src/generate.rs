@@ -483,11 +483,13 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
+    use std::hash::Hasher;
+
     use arrow::array::{ArrayData, AsArray};
     use arrow::datatypes::{
         DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType,
     };
-    use xxhash_rust::xxh3::Xxh3;
+    use twox_hash::XxHash3_64;
 
     use super::*;
     use crate::ErrorKind;
@@ -518,10 +520,10 @@ mod tests {
         GeneratedReader::new(options, &Context::new()).unwrap().map(|batch| batch.unwrap()).collect()
     }
 
-    fn hash_buffers(hash: &mut Xxh3, data: &ArrayData) {
+    fn hash_buffers(hash: &mut XxHash3_64, data: &ArrayData) {
         for buffer in data.buffers() {
-            hash.update(&(buffer.len() as u64).to_le_bytes());
-            hash.update(buffer);
+            hash.write(&(buffer.len() as u64).to_le_bytes());
+            hash.write(buffer);
         }
         data.child_data().iter().for_each(|child| hash_buffers(hash, child));
     }
@@ -530,9 +532,9 @@ mod tests {
     fn column_hashes(batches: &[RecordBatch]) -> Vec<(String, u64)> {
         let schema = batches[0].schema();
         let hash_column = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| {
-            let mut hash = Xxh3::new();
+            let mut hash = XxHash3_64::new();
             batches.iter().for_each(|batch| hash_buffers(&mut hash, &batch.column(index).to_data()));
-            (field.name().clone(), hash.digest())
+            (field.name().clone(), hash.finish())
         };
         schema.fields().iter().enumerate().map(hash_column).collect()
     }

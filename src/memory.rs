@@ -188,6 +188,11 @@ impl Memory {
         Ok(Memory { storage: Storage::Pooled(Pooled(Some(block))), len })
     }
 
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The bytes.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         match &mut self.storage {

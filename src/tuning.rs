@@ -11,6 +11,9 @@ pub(crate) const CONNECTIONS: usize = 8;
 const REQUEST_BYTES: u64 = 512 << 10;
 /// The same where it is far.
 const MAX_REQUEST_BYTES: u64 = 4 << 20;
+/// Large values are fetched from a near server in parts of about so many bytes: as much as half of the cache that each
+/// core has of its own on most computers.
+const PART_BYTES: u64 = 512 << 10;
 /// Chunks that wait to be written go out together up to about so many bytes.
 pub(crate) const WRITE_BYTES: u64 = 1 << 20;
 /// Requests that a split makes ready or writes at once: many more than there are connections to one server would only
@@ -26,7 +29,9 @@ const COPY_AHEAD_REQUESTS: u64 = 8;
 /// While a value of this size is received, there is time to ask for the next one.
 const LARGE_VALUE_BYTES: u64 = 3 << 20;
 const MIN_LOOK_AHEAD_BYTES: u64 = 8 << 20;
-/// Bytes of one read in flight, unless told; less where little suffices.
+/// So much at the most for every request that is received at once.
+const LOOK_AHEAD_BYTES_PER_REQUEST: u64 = 7 << 20;
+/// Bytes of one read of a file in flight, unless told.
 pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 
 /// How the values of a store are asked for.
@@ -38,16 +43,50 @@ pub(crate) struct Requests {
     pub(crate) bytes: u64,
 }
 
-/// A request being received for every core that decodes, and one more, unless values are large, so that the server
-/// never waits for us; more would only make a near server buffer more. A far one has as much under way as a fast network
-/// carries until the first answer comes.
-pub(crate) fn requests(cores: usize, latency: Duration, value_bytes: u64) -> Requests {
+/// What kind of values are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Values {
+    /// Of the largest.
+    pub(crate) bytes: u64,
+    /// Whether that comes in parts.
+    pub(crate) in_parts: bool,
+    pub(crate) decompressed: bool,
+}
+
+/// A request being received for every core that decodes, and more so that the server never waits for us: one, two if each
+/// asks for a part and nothing is to be decompressed, none for large values as a whole. Further ones would only make a
+/// near server buffer more. A far one has as much under way as a fast network carries until the first answer comes.
+pub(crate) fn requests(cores: usize, latency: Duration, values: Values) -> Requests {
     let carried = carried(latency);
-    let spare = usize::from(value_bytes < LARGE_VALUE_BYTES);
+    let spare = match values {
+        Values { in_parts: true, decompressed: false, .. } => 2,
+        Values { in_parts: false, bytes: LARGE_VALUE_BYTES.., .. } => 0,
+        _ => 1,
+    };
     let fewest = (cores + spare).clamp(2, CONNECTIONS);
     let concurrency = usize::try_from(carried / (MAX_REQUEST_BYTES / 2)).unwrap_or(CONNECTIONS);
     let concurrency = concurrency.clamp(fewest, CONNECTIONS);
     Requests { concurrency, bytes: (carried / concurrency as u64).clamp(REQUEST_BYTES, MAX_REQUEST_BYTES) }
+}
+
+/// How a large value is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// In so many of about the same size.
+    pub(crate) count: usize,
+    /// Of which so many are asked for at once.
+    pub(crate) at_once: usize,
+}
+
+/// Whether, and how, to fetch a value of so many bytes from a server in parts.
+///
+/// The server copies it twice, into its reply and from there into the socket. Of small parts, one by one, the second copy,
+/// and ours, come out of the processor's cache. The round trips are hidden by those of other requests, or where they are
+/// longer by asking for more at once.
+pub(crate) fn parts(value_bytes: u64, latency: Duration) -> Option<Parts> {
+    let count = usize::try_from(value_bytes.div_ceil(PART_BYTES)).ok()?;
+    let at_once = usize::try_from(1 + carried(latency) / (2 * PART_BYTES)).ok()?;
+    (value_bytes >= 3 * PART_BYTES / 2 && at_once < count).then_some(Parts { count, at_once })
 }
 
 /// Bytes of one read in flight, unless told, where values of up to so many bytes are asked for. `copies`: whether they
@@ -55,8 +94,9 @@ pub(crate) fn requests(cores: usize, latency: Duration, value_bytes: u64) -> Req
 pub(crate) fn look_ahead(requests: Requests, value_bytes: u64, copies: bool) -> u64 {
     let each = requests.bytes.max(value_bytes);
     let at_once = (requests.concurrency as u64 + 1).saturating_mul(each);
+    let most = LOOK_AHEAD_BYTES_PER_REQUEST * requests.concurrency as u64;
     let ahead = if copies { COPY_AHEAD_REQUESTS } else { LOOK_AHEAD_REQUESTS };
-    each.saturating_mul(ahead).clamp(MIN_LOOK_AHEAD_BYTES, LOOK_AHEAD_BYTES).max(at_once)
+    each.saturating_mul(ahead).min(most).max(MIN_LOOK_AHEAD_BYTES).max(at_once)
 }
 
 /// The same for a file, whose answers take this long to come. Its requests are large, so that it is more than
@@ -104,36 +144,56 @@ mod tests {
     use super::*;
 
     const NEAR: Duration = Duration::from_micros(60);
+    const SOME: Values = Values { bytes: 1 << 20, in_parts: true, decompressed: true };
 
     #[test]
     fn requests_follow_the_cores() {
-        let at_once = |value_bytes| [1, 2, 4, 8, 64].map(|cores| requests(cores, NEAR, value_bytes).concurrency);
-        assert_eq!((at_once(1 << 20), at_once(4 << 20)), ([2, 3, 5, 8, 8], [2, 2, 4, 8, 8]));
-        assert_eq!(requests(2, NEAR, 0).bytes, REQUEST_BYTES);
+        let of = |bytes, in_parts, decompressed| {
+            let values = Values { bytes, in_parts, decompressed };
+            [1, 2, 4, 8, 64].map(|cores| requests(cores, NEAR, values).concurrency)
+        };
+        assert_eq!([true, false].map(|decompressed| of(1 << 20, false, decompressed)), [[2, 3, 5, 8, 8]; 2]);
+        assert_eq!([true, false].map(|decompressed| of(4 << 20, false, decompressed)), [[2, 2, 4, 8, 8]; 2]);
+        assert_eq!(
+            [true, false].map(|decompressed| of(4 << 20, true, decompressed)),
+            [[2, 3, 5, 8, 8], [3, 4, 6, 8, 8]]
+        );
+        assert_eq!(requests(2, NEAR, SOME).bytes, REQUEST_BYTES);
         assert_eq!((keys_per_request(0), keys_per_request(5)), (64, 5));
     }
 
     #[test]
     fn the_farther_the_server_the_more_is_in_flight() {
-        let at = |milliseconds| requests(2, Duration::from_millis(milliseconds), 0);
+        let at = |milliseconds| requests(2, Duration::from_millis(milliseconds), SOME);
         let kib = |Requests { concurrency, bytes }| (concurrency, bytes >> 10);
         assert_eq!(
             [0, 1, 2, 4, 8, 1_000_000].map(|ms| kib(at(ms))),
             [(3, 512), (3, 1365), (4, 2048), (8, 2048), (8, 4096), (8, 4096)]
         );
-        assert_eq!(requests(2, Duration::MAX, 0), at(8));
+        assert_eq!(requests(2, Duration::MAX, SOME), at(8));
+    }
+
+    #[test]
+    fn large_values_come_in_parts() {
+        let at = |bytes, micros| parts(bytes, Duration::from_micros(micros)).map(|parts| (parts.count, parts.at_once));
+        assert_eq!([0, 512 << 10, (768 << 10) - 1].map(|bytes| at(bytes, 60)), [None; 3]);
+        assert_eq!([768 << 10, 2_000_000, 512 << 20].map(|bytes| at(bytes, 60)), [(2, 1), (4, 1), (1024, 1)].map(Some));
+        let farther = [0, 250, 500, 1_000, 20_000].map(|micros| at(3_500_000, micros));
+        assert_eq!(farther, [Some((7, 1)), Some((7, 2)), Some((7, 3)), Some((7, 5)), None]);
     }
 
     #[test]
     fn the_look_ahead_follows_the_values() {
         let mib = |copies| {
             let values = [0, 100 << 10, 1 << 20, 3 << 20, 100 << 20];
-            values.map(|bytes| look_ahead(requests(2, NEAR, bytes), bytes, copies) >> 20)
+            values.map(|bytes| look_ahead(requests(2, NEAR, SOME), bytes, copies) >> 20)
         };
-        assert_eq!(mib(false), [8, 8, 16, 32, 300]);
-        assert_eq!(mib(true), [8, 8, 8, 24, 300]);
-        let far = requests(2, Duration::from_millis(20), 0);
-        assert_eq!(look_ahead(far, 0, false) >> 20, 36);
+        assert_eq!(mib(false), [8, 8, 16, 21, 400]);
+        assert_eq!(mib(true), [8, 8, 8, 21, 400]);
+        let alone = Requests { concurrency: 1, bytes: REQUEST_BYTES };
+        assert_eq!(look_ahead(alone, 1 << 20, false) >> 20, 8);
+        let far = requests(2, Duration::from_millis(20), SOME);
+        assert_eq!(look_ahead(far, 0, false) >> 20, 56);
         assert_eq!(look_ahead(far, u64::MAX, true), u64::MAX);
     }
 

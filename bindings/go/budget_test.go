@@ -18,7 +18,7 @@ const (
 	// The environment variable that makes the test binary the child below; its value is the store's URL.
 	budgetChild = "ARROWREDIS_TEST_BUDGET_CHILD"
 	budgetBytes = 32 << 20
-	// 36 MB of Arrow data in chunks of 140 KB: without a common budget, 64 reads would look ahead 32 MiB each.
+	// 36 MB of Arrow data in chunks of 140 KB: without a common budget, 64 reads would look ahead 8 MiB each.
 	budgetBatches, budgetRows = 64, 2000
 	budgetReaders             = 64
 )

@@ -72,7 +72,8 @@ type ReadOptions struct {
 	Pipeline int `option:"pipeline"`
 	// Concurrency is the requests in flight at the most; 0 means tuned.
 	Concurrency int `option:"concurrency"`
-	// MaxInflightBytes in flight at the most; 32 MiB unless set. The process's budget may allow less.
+	// MaxInflightBytes in flight at the most; 7 MiB for each request in flight unless set (21 MiB on two cores, near the
+	// server). The process's budget may allow less.
 	MaxInflightBytes uint64 `option:"max_inflight_bytes"`
 }
 

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use arrow::buffer::Buffer;
 use arrow_ipc::CompressionType;
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use super::lz4;
 use super::rebuild::Place;
@@ -25,14 +26,26 @@ const ZSTD_LEVEL: i32 = 1;
 const LEAST_SAVING: usize = 5;
 
 /// A sample tells of buffers from this size on whether it is worth while to compress them with zstd, which takes its time
-/// with what does not shrink. (LZ4 gives up soon.)
+/// with what does not shrink, and how. (LZ4 gives up soon.)
 const SAMPLED_FROM: usize = 64 << 10;
 /// A sample is so many runs from all over the buffer, each this part of it but not less than so many bytes.
 const SAMPLE_RUNS: usize = 8;
-const SAMPLE_RUN_SHARE: usize = 512;
-const LEAST_SAMPLE_RUN: usize = 1 << 10;
+const SAMPLE_RUN_SHARE: usize = 256;
+const LEAST_SAMPLE_RUN: usize = 2 << 10;
 /// A sample has to become smaller by this part: it shrinks a little less than the whole.
 const LEAST_SAMPLE_SAVING: usize = 6;
+/// Every match is looked for if a sample becomes smaller by this part through them. What many short matches save less,
+/// such as in small numbers and words, costs twice the time of entropy coding, and every reader that, too.
+const LEAST_MATCH_SAVING: usize = 9;
+/// Bytes from one search for a match to the next where only long matches, such as repetitions, are looked for.
+const SPARSE_SEARCH: u32 = 128;
+
+/// Which matches zstd looks for in a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Matches {
+    All,
+    Long,
+}
 
 /// How a buffer is stored.
 pub(crate) enum Stored {
@@ -155,8 +168,10 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     let (prefix, rest) = out.split_at_mut(PREFIX);
     let most = bytes.len() - bytes.len().div_ceil(LEAST_SAVING);
     let frame = match codec {
-        CompressionType::ZSTD if !is_promising(bytes)? => None,
-        CompressionType::ZSTD => zstd(bytes, &mut rest[..most])?,
+        CompressionType::ZSTD => match promising_matches(bytes)? {
+            Some(matches) => zstd(bytes, matches, &mut rest[..most])?,
+            None => None,
+        },
         _ => lz4::compress(bytes, rest),
     };
     let (mark, len) = match frame.filter(|len| *len <= most) {
@@ -170,28 +185,43 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     Ok(PREFIX + len)
 }
 
-/// Whether a buffer may become small enough, by a sample of it. It depends on nothing but the bytes.
-fn is_promising(bytes: &[u8]) -> Result<bool> {
+/// Which matches to look for in a buffer, by a sample of it; `None` if it would not become small enough. It depends on
+/// nothing but the bytes.
+fn promising_matches(bytes: &[u8]) -> Result<Option<Matches>> {
     if bytes.len() < SAMPLED_FROM {
-        return Ok(true);
+        return Ok(Some(Matches::All));
     }
     let (step, run) = (bytes.len() / SAMPLE_RUNS, (bytes.len() / SAMPLE_RUN_SHARE).max(LEAST_SAMPLE_RUN));
     let sample: Vec<u8> =
         bytes.chunks_exact(step).take(SAMPLE_RUNS).flat_map(|part| &part[(step - run) / 2..][..run]).copied().collect();
     let mut out = vec![0; sample.len() - sample.len().div_ceil(LEAST_SAMPLE_SAVING)];
-    Ok(zstd(&sample, &mut out)?.is_some())
+    let Some(len) = zstd(&sample, Matches::All, &mut out)? else { return Ok(None) };
+    let most = out.len().min(len + len / (LEAST_MATCH_SAVING - 1));
+    let matches = zstd(&sample, Matches::Long, &mut out[..most])?.map_or(Matches::All, |_| Matches::Long);
+    Ok(Some(matches))
+}
+
+fn compressor() -> Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(ZSTD_LEVEL)?;
+    // Otherwise there would be no entropy coding where matches are searched for sparsely.
+    compressor.set_parameter(CParameter::LiteralCompressionMode(ParamSwitch::Enable))?;
+    Ok(compressor)
 }
 
 /// Compresses bytes to a frame; `None` if `out` has no room for it.
-fn zstd(bytes: &[u8], out: &mut [u8]) -> Result<Option<usize>> {
+fn zstd(bytes: &[u8], matches: Matches, out: &mut [u8]) -> Result<Option<usize>> {
     thread_local! {
         static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     }
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = match slot {
             Some(compressor) => compressor,
-            None => slot.insert(Compressor::new(ZSTD_LEVEL)?),
+            None => slot.insert(compressor()?),
         };
+        compressor.set_parameter(CParameter::TargetLength(match matches {
+            Matches::All => 0,
+            Matches::Long => SPARSE_SEARCH,
+        }))?;
         // The room is nearly always what is missing; where it is memory, buffers can still be stored as they are.
         Ok(compressor.compress_to_buffer(bytes, out).ok())
     })
@@ -245,21 +275,40 @@ mod tests {
         }
     }
 
+    /// 32-bit numbers below 5,000.
+    fn small_numbers(count: usize) -> Vec<u8> {
+        let mut random = StdRng::seed_from_u64(11);
+        (0..count).flat_map(|_| random.random_range(0..5_000_u32).to_le_bytes()).collect()
+    }
+
     #[test]
     fn a_sample_tells_what_compression_will_save() {
-        for (bytes, expected) in [
-            (noise(1 << 20), false),
-            (noise(SAMPLED_FROM - 1), true),
-            (saving(1 << 20, 0.23), true),
-            // Numbers of which some bytes hardly differ, as most do.
-            (noise(1 << 20).into_iter().enumerate().map(|(i, byte)| if i % 2 == 1 { 0 } else { byte }).collect(), true),
-            (
-                noise(1 << 20).into_iter().enumerate().map(|(i, byte)| if i % 8 == 7 { 0 } else { byte }).collect(),
-                false,
-            ),
-            ((0..1 << 20).map(|i| b"north south east west "[i % 22]).collect(), true),
-        ] {
-            assert_eq!(is_promising(&bytes).unwrap(), expected);
+        let without =
+            |n| noise(1 << 20).into_iter().enumerate().map(move |(i, b)| if i % n == 1 { 0 } else { b }).collect();
+        let cases: [(&str, Vec<u8>, Option<Matches>); 8] = [
+            ("noise", noise(1 << 20), None),
+            ("too little to sample", noise(SAMPLED_FROM - 1), Some(Matches::All)),
+            ("a run in noise", saving(1 << 20, 0.23), Some(Matches::Long)),
+            ("half of the bytes do not differ", without(2), Some(Matches::Long)),
+            ("an eighth of the bytes does not differ", without(8), None),
+            ("small numbers", small_numbers(1 << 18), Some(Matches::Long)),
+            ("ascending numbers", (0..1_u64 << 17).flat_map(u64::to_le_bytes).collect(), Some(Matches::All)),
+            ("words", (0..1 << 20).map(|i| b"north south east west "[i % 22]).collect(), Some(Matches::All)),
+        ];
+        for (what, bytes, expected) in cases {
+            assert_eq!(promising_matches(&bytes).unwrap(), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn long_repetitions_are_found_by_a_sparse_search_too() {
+        for period in [2_500, 10_007, 25_000, 25_003, 25_011] {
+            let bytes = small_numbers(period).repeat(20);
+            let mut out = vec![0; bytes.len()];
+            let [all, long] =
+                [Matches::All, Matches::Long].map(|matches| zstd(&bytes, matches, &mut out).unwrap().unwrap());
+            let once = zstd(&bytes[..4 * period], Matches::Long, &mut out).unwrap().unwrap();
+            assert!(all <= long && long < 4 * once, "{period} numbers 20 times: {all}, {long}; once: {once}");
         }
     }
 

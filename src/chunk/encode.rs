@@ -1,11 +1,13 @@
 //! From arrays to messages, and from messages to a payload.
 
+use std::hash::Hasher;
+
 use arrow::buffer::Buffer;
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use arrow_ipc::MetadataVersion;
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, StreamEncoder};
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_64;
 
 use super::compression::compress_body;
 use super::message::{END_OF_STREAM, Frame, head_len};
@@ -199,11 +201,11 @@ pub(crate) fn assemble(frames: &BatchFrames) -> (Payload, PayloadIndex) {
 /// XXH3-64 over all parts in order.
 pub(crate) fn checksum(parts: &[Buffer]) -> u64 {
     if let [whole] = parts {
-        return xxhash_rust::xxh3::xxh3_64(whole);
+        return XxHash3_64::oneshot(whole);
     }
-    let mut hasher = Xxh3::new();
+    let mut hasher = XxHash3_64::new();
     for part in parts {
-        hasher.update(part);
+        hasher.write(part);
     }
-    hasher.digest()
+    hasher.finish()
 }

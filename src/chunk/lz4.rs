@@ -132,7 +132,7 @@ pub(super) fn most_bytes(len: usize) -> usize {
 /// Compresses bytes to a frame at the start of `out`; `None` if there is no room for it.
 pub(super) fn compress(bytes: &[u8], out: &mut [u8]) -> Option<usize> {
     let (header, blocks) = out.split_at_mut_checked(HEADER_BYTES)?;
-    let [_, checksum, ..] = xxhash_rust::xxh32::xxh32(&DESCRIPTOR, 0).to_le_bytes();
+    let [_, checksum, ..] = twox_hash::XxHash32::oneshot(0, &DESCRIPTOR).to_le_bytes();
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&DESCRIPTOR);
     header[6] = checksum;

@@ -101,7 +101,7 @@ impl Manifest {
         if hashed[stream_len..] != MAGIC {
             return Err(bad("does not end as a manifest does: it is truncated, or another program wrote the key"));
         }
-        if xxhash_rust::xxh3::xxh3_64(hashed).to_le_bytes() != hash {
+        if twox_hash::XxHash3_64::oneshot(hashed).to_le_bytes() != hash {
             return Err(bad("does not match its checksum"));
         }
         let payload = bytes.slice_with_length(0, stream_len);

@@ -8,6 +8,7 @@ use arrow::buffer::Buffer;
 use super::ranged::{self, Ranged};
 use super::{OnMissing, ReadOptions, ReadPlan};
 use crate::chunk::{self, BatchFrames, Body, PayloadIndex};
+use crate::codec::Codec;
 use crate::dataset::{Dataset, PlannedChunk};
 use crate::error::{Error, Result};
 use crate::filter::Verdict;
@@ -16,7 +17,7 @@ use crate::names;
 use crate::pipeline::{OnFetched, Pipeline, Work, all, groups};
 use crate::runtime::{Context, available_cores};
 use crate::store::{BoxFuture, Store};
-use crate::tuning;
+use crate::tuning::{self, Values};
 
 /// As much of a chunk as the wanted columns need.
 #[derive(Debug)]
@@ -84,7 +85,12 @@ impl ChunkFetch {
     ) -> Result<Pipeline<T>> {
         let max_items = tuning::keys_per_request(options.pipeline);
         let largest = (0..self.len()).map(|item| self.wanted_bytes(item)).max().unwrap_or(0);
-        let mut requests = tuning::requests(available_cores(), self.store().latency(), largest);
+        let values = Values {
+            bytes: largest,
+            in_parts: self.ranged.is_none() && self.verify_checksums && self.store().fetches_in_parts(largest),
+            decompressed: self.dataset.manifest().is_none_or(|manifest| manifest.compression() != Codec::None),
+        };
+        let mut requests = tuning::requests(available_cores(), self.store().latency(), values);
         if options.concurrency > 0 {
             requests.concurrency = options.concurrency;
         }
@@ -167,9 +173,14 @@ impl ChunkFetch {
         .at_chunk(chunk.partition, chunk.batch))
     }
 
+    /// The checksum that a whole chunk is checked against.
+    fn checksum(&self, item: usize) -> Option<u64> {
+        self.plan[item].xxh3.filter(|_| self.verify_checksums)
+    }
+
     fn check(&self, item: usize, payload: &Buffer) -> Result<()> {
         let chunk = &self.plan[item];
-        let Some(xxh3) = chunk.xxh3.filter(|_| self.verify_checksums) else { return Ok(()) };
+        let Some(xxh3) = self.checksum(item) else { return Ok(()) };
         if payload.len() as u64 != chunk.payload_bytes || chunk::checksum(std::slice::from_ref(payload)) != xxh3 {
             return Err(self.at(Error::corrupt("it does not match the checksum in the manifest"), item));
         }
@@ -190,7 +201,12 @@ impl ChunkFetch {
             }
             on_fetched(items.start + index, value.map(|value| Fetched::Bytes(ChunkBytes::Whole(value))));
         };
-        self.store().get_many(&keys, ctx, &mut on_value).await
+        match &keys[..] {
+            [key] if self.checksum(items.start).is_some() => {
+                self.store().get_in_parts(key, self.payload_bytes(items.start), ctx, &mut on_value).await
+            }
+            _ => self.store().get_many(&keys, ctx, &mut on_value).await,
+        }
     }
 }
 

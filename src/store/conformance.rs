@@ -99,6 +99,15 @@ impl Room {
         values.concat()
     }
 
+    /// The value of a key that should have so many bytes.
+    async fn get_in_parts(&self, name: &str, bytes: usize) -> Option<Buffer> {
+        let mut values = Vec::new();
+        let mut on_value = |index: usize, value| values.push((index, value));
+        self.store.get_in_parts(&self.key(name), bytes as u64, &self.ctx, &mut on_value).await.unwrap();
+        let Ok([(0, value)]) = <[_; 1]>::try_from(values) else { panic!("one value") };
+        value
+    }
+
     async fn get_ranges(&self, ranges: &[(&str, Range<u64>)]) -> Vec<Option<Buffer>> {
         let ranges: Vec<_> = ranges.iter().map(|(name, range)| (self.key(name), range.clone())).collect();
         let mut values: Vec<Vec<Option<Buffer>>> = vec![Vec::new(); ranges.len()];
@@ -231,6 +240,16 @@ async fn keeps_large_values(room: &Room) {
         assert!(*value == expected, "{} bytes came back differently", expected.len());
         assert_eq!(value.as_ptr() as usize % 64, 0, "{} bytes are not aligned", expected.len());
     }
+    for (name, value) in names.iter().zip(&values) {
+        let size = value.as_ref().map_or(0, |value| value.len());
+        // Whatever size is expected, what comes is the value.
+        for expected in [size, size + 1, size - 1, 0, 3 << 20, 10 << 20] {
+            assert!(room.get_in_parts(name, expected).await == *value, "{expected} of {size} bytes");
+        }
+        let value = room.get_in_parts(name, size).await.unwrap();
+        assert_eq!(value.as_ptr() as usize % 64, 0, "{size} bytes are not aligned");
+    }
+    assert_eq!(room.get_in_parts("nobody", 3 << 20).await, None);
     let expected: Vec<_> = sizes.iter().map(|size| Some(*size as u64)).chain([Some(joined.len() as u64)]).collect();
     assert_eq!(room.sizes(&names).await, expected);
 }

@@ -85,6 +85,25 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn get_many<'a>(&'a self, keys: &'a [String], ctx: &'a Context, on_value: OnValue<'a>)
     -> BoxFuture<'a, Result<()>>;
 
+    /// Fetches a value that should have so many bytes, by the index 0, and may do so in parts. If it is overwritten
+    /// meanwhile, these may be parts of different values, so this is for who has a checksum to tell.
+    fn get_in_parts<'a>(
+        &'a self,
+        key: &'a String,
+        bytes: u64,
+        ctx: &'a Context,
+        on_value: OnValue<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        let _ = bytes;
+        self.get_many(std::slice::from_ref(key), ctx, on_value)
+    }
+
+    /// Whether a value of so many bytes comes in parts then.
+    fn fetches_in_parts(&self, bytes: u64) -> bool {
+        let _ = bytes;
+        false
+    }
+
     /// Fetches parts of values. A range beyond the value's end yields what there is, possibly nothing; a
     /// missing key yields `None` or nothing.
     fn get_ranges<'a>(

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::ranges::{RangePlan, RangeRules};
 use crate::runtime::{Context, available_cores, runtime};
-use crate::tuning;
+use crate::tuning::{self, Values};
 
 /// A file is opened with so many of its last bytes at hand, where the footer mostly lies, and of a local one with so many
 /// of its first: schema and dictionaries.
@@ -279,9 +279,10 @@ impl ByteSource for Positioned {
 }
 
 fn local_tuning() -> SourceTuning {
+    let values = Values { bytes: 0, in_parts: false, decompressed: true };
     SourceTuning {
         rules: RangeRules::LOCAL_FILE,
-        requests: tuning::requests(available_cores(), Duration::ZERO, 0).concurrency,
+        requests: tuning::requests(available_cores(), Duration::ZERO, values).concurrency,
         look_ahead_bytes: tuning::LOOK_AHEAD_BYTES,
     }
 }

@@ -45,7 +45,7 @@ fn every_stage_is_measured_on_redis_with_its_limits() {
     }
     assert_eq!((&stages["read"]["rows"], &stages["read_partition"]["rows"]), (&32_000.into(), &8_000.into()));
     let limits = &size["limits"];
-    assert_eq!(limits["wire_ways"].as_array().unwrap().len(), 9, "{limits}");
+    assert_eq!(limits["wire_ways"].as_array().unwrap().len(), 12, "{limits}");
     assert!(limits["model_seconds"].as_f64() >= limits["wire"]["seconds"].as_f64(), "{limits}");
 
     assert_plots(&std::fs::read_to_string(&report).unwrap(), stages.as_object().unwrap().len());

@@ -14,7 +14,7 @@ use arrowredis::{
 
 use crate::common::proxy::{Fault, Proxy};
 use crate::common::servers::{RedisServer, ServerConfig};
-use crate::helpers::{generate, keys, publish, read, wait, wait_until};
+use crate::helpers::{generate, get, keys, publish, put, read, wait, wait_until};
 
 /// How often a case runs: in `make test`, and in `make chaos`.
 pub fn rounds(short: usize, long: usize) -> usize {
@@ -160,6 +160,83 @@ fn a_flipped_bit_is_an_error_or_changes_nothing() {
     }
     assert!(found * 10 > times * 8, "most bytes matter: {found} of {times}");
     report("a bit flipped on the way to a reader", times, &format!("{found} typed errors, no wrong result"));
+}
+
+/// Rows of a chunk that is large enough to be fetched in a dozen parts.
+const LARGE_ROWS: usize = 150_000;
+
+/// A chunk that readers by the proxy fetch in parts; gives its key, too.
+fn large_chunk() -> (Rig, String) {
+    let rig = Rig::new(quick());
+    let what = GenerateOptions { batches: 1, ..generate(LARGE_ROWS as u32, 1) };
+    publish(&rig.direct, "d", &what, &SplitOptions::default()).unwrap();
+    let key = keys(&rig.direct, "d:{part=").pop().unwrap();
+    (rig, key)
+}
+
+#[test]
+fn a_chunk_in_parts_that_is_cut_or_changed_on_the_way_is_whole_or_an_error() {
+    let (rig, _) = large_chunk();
+    let options = StoreOptions { connections: 1, timeout: Duration::from_millis(500), ..quick() };
+    let read_it = || read(&rig.fresh(&options), "d", &ReadOptions::default());
+    rig.proxy.set(Fault::None);
+    assert_eq!(read_it().unwrap().0, LARGE_ROWS);
+    let stats = rig.server.admin(&["INFO", "commandstats"]);
+    assert!(stats.contains("cmdstat_getrange:calls=1"), "a dozen parts: {stats}");
+    let [_, bytes] = rig.proxy.passed();
+    let (mut times, mut found) = (0, 0);
+    // Not a divisor of a part's length, so that heads, values and line ends are hit.
+    for offset in offsets(bytes, rounds(40, 2_003)) {
+        rig.proxy.set(Fault::Cut { offset, to_client: true });
+        assert_eq!(read_it().unwrap_or_else(|e| panic!("cut at byte {offset}: {e}")).0, LARGE_ROWS);
+        rig.proxy.set(Fault::Flip { offset, mask: 1 << (offset % 8) });
+        match read_it() {
+            Ok((rows, _)) => assert_eq!(rows, LARGE_ROWS, "byte {offset}"),
+            Err(error) => {
+                assert_ne!(error.kind(), ErrorKind::Internal, "byte {offset}: {error}");
+                found += 1;
+            }
+        }
+        times += 1;
+    }
+    assert!(found * 10 > times * 9, "{found} of {times}");
+    report(
+        "a chunk in a dozen parts, cut at byte offsets, and a bit flipped there",
+        2 * times,
+        &format!("{times} whole after a retry, {found} typed errors"),
+    );
+}
+
+#[test]
+fn a_chunk_that_is_overwritten_between_its_parts_is_found() {
+    let (rig, key) = large_chunk();
+    let whole = get(&rig.direct, &key);
+    let other: Vec<u8> = whole.iter().map(|byte| byte ^ 0x55).collect();
+    let (mut right, mut found) = (0, 0);
+    for round in 0..rounds(15, 300) {
+        put(&rig.direct, &key, whole.clone());
+        rig.proxy.set(Fault::Throttle(200 << 20));
+        let (direct, key, other) = (rig.direct.clone(), key.clone(), other.clone());
+        // From before the first part to after the last.
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(3 * round as u64 % 45));
+            put(&direct, &key, other);
+        });
+        match read(&rig.fresh(&quick()), "d", &ReadOptions::default()) {
+            Ok((rows, _)) => {
+                assert_eq!(rows, LARGE_ROWS);
+                right += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+                assert!(error.message().contains("checksum"), "{error}");
+                found += 1;
+            }
+        }
+        writer.join().unwrap();
+    }
+    assert!(found > 0);
+    report("a chunk overwritten between its parts", right + found, &format!("{right} whole before, {found} CORRUPT"));
 }
 
 #[test]

@@ -16,8 +16,14 @@ class Buffers {
  public:
   // A copy as an Arrow buffer, whose memory comes back when nothing uses it any more.
   std::shared_ptr<arrow::Buffer> copy(const char *text, size_t length) {
+    std::shared_ptr<arrow::Buffer> buffer = make(length);
+    std::memcpy(buffer->mutable_data(), text, length);
+    return buffer;
+  }
+
+  // One to be filled.
+  std::shared_ptr<arrow::Buffer> make(size_t length) {
     Block block = take(length);
-    std::memcpy(block.memory.get(), text, length);
     return std::make_shared<Lent>(*this, std::move(block), static_cast<int64_t>(length));
   }
 
@@ -30,10 +36,10 @@ class Buffers {
     size_t size = 0;
   };
 
-  class Lent : public arrow::Buffer {
+  class Lent : public arrow::MutableBuffer {
    public:
     Lent(Buffers &owner, Block block, int64_t length)
-        : arrow::Buffer(block.memory.get(), length), owner_(owner), block_(std::move(block)) {}
+        : arrow::MutableBuffer(block.memory.get(), length), owner_(owner), block_(std::move(block)) {}
     ~Lent() override { owner_.give_back(std::move(block_)); }
 
    private:

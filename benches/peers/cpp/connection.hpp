@@ -9,6 +9,7 @@ extern "C" {
 #include <hiredis/hiredis.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -45,11 +46,11 @@ struct Reply {
 
 class Connection {
  public:
-  Connection(const Address &address, Buffers &buffers) : context_(redisConnect(address.host.c_str(), address.port)) {
+  Connection(const Address &address, Buffers &buffers) : buffers_(buffers), context_(redisConnect(address.host.c_str(), address.port)) {
     if (!context_ || context_->err) throw std::runtime_error(context_ ? context_->errstr : "no memory");
     // Its own functions copy each value into fresh memory; ours into memory that was used before.
     context_->reader->fn = const_cast<redisReplyObjectFunctions *>(&functions);
-    context_->reader->privdata = &buffers;
+    context_->reader->privdata = this;
     context_->reader->maxbuf = 0;  // keep the buffer
     ask("SELECT %d", address.database);
     reply();
@@ -77,6 +78,20 @@ class Connection {
     return reply;
   }
 
+  // A value of so many bytes, part by part: the server copies a reply twice, and what is small twice in its cache.
+  std::shared_ptr<arrow::Buffer> value(const std::string &key, size_t bytes) {
+    constexpr size_t PART = 512 << 10;
+    whole_ = buffers_.make(bytes);
+    for (filled_ = 0; filled_ < bytes;) {
+      size_t before = filled_;
+      std::string first = std::to_string(filled_), last = std::to_string(std::min(filled_ + PART, bytes) - 1);
+      ask("GETRANGE %s %s %s", key.c_str(), first.c_str(), last.c_str());
+      reply();
+      if (filled_ == before) throw std::runtime_error(key + " is shorter than it was");
+    }
+    return std::move(whole_);
+  }
+
  private:
   static constexpr size_t ONCE = 1 << 20;
   static constexpr long long ERROR = -1;
@@ -98,7 +113,14 @@ class Connection {
   }
   static void *string(const redisReadTask *task, char *text, size_t length) {
     auto reply = std::make_unique<Reply>();
-    reply->value = static_cast<Buffers *>(task->privdata)->copy(text, length);
+    auto *self = static_cast<Connection *>(task->privdata);
+    if (self->whole_ && task->type == REDIS_REPLY_STRING) {
+      if (self->filled_ + length > static_cast<size_t>(self->whole_->size())) throw std::runtime_error("too long");
+      std::memcpy(self->whole_->mutable_data() + self->filled_, text, length);
+      self->filled_ += length;
+    } else {
+      reply->value = self->buffers_.copy(text, length);
+    }
     reply->number = task->type == REDIS_REPLY_ERROR ? ERROR : 0;
     return keep(task, std::move(reply));
   }
@@ -119,7 +141,10 @@ class Connection {
   struct Free {
     void operator()(redisContext *context) const { redisFree(context); }
   };
+  Buffers &buffers_;
   std::unique_ptr<redisContext, Free> context_;
+  std::shared_ptr<arrow::Buffer> whole_;
+  size_t filled_ = 0;
 };
 
 #endif

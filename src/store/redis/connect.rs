@@ -168,7 +168,7 @@ impl Endpoint {
         let (batch, steps) = self.set_up_request(login.as_ref());
         let mut replies = Vec::new();
         let start = Instant::now();
-        let outcome = connection.exchange(&batch, Shape::Replies, &mut |_, reply| replies.push(reply)).await;
+        let outcome = connection.exchange(&[batch], Shape::Replies, &mut |_, reply| replies.push(reply)).await;
         for (step, reply) in steps.iter().zip(&replies) {
             if let Reply::Error(text) = reply {
                 self.judge(step, text)?;

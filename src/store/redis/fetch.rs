@@ -1,13 +1,16 @@
-//! Whole values, handed over as they arrive.
+//! Whole values, handed over as they arrive; large ones may come in parts.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
 use super::connection::Shape;
-use super::errors::{server_error, unexpected};
+use super::errors::{is_command_refused, server_error, unexpected};
 use super::resp::Reply;
 use super::retry::Attempts;
 use super::server::Server;
 use crate::error::Result;
 use crate::store::OnValue;
+use crate::tuning::Parts;
 
 impl Server {
     /// Fetches values with one MGET (or GET). When the connection breaks, only those that had not arrived are
@@ -25,7 +28,7 @@ impl Server {
             let first = delivered;
             let mut refused = None;
             let outcome = self
-                .exchange(&batch, shape, attempts, &mut |index, reply| {
+                .exchange(&[batch], shape, attempts, &mut |index, reply| {
                     let value = match reply {
                         Reply::Bulk(value) => Some(value),
                         Reply::Nil => None,
@@ -50,6 +53,48 @@ impl Server {
         }
         Ok(())
     }
+
+    /// Fetches a value of so many bytes in parts, over one connection. Tells whether that worked: if not, the value
+    /// is another one, or the server does not serve parts of it, and asking for the whole of it will tell.
+    pub(super) async fn fetch_in_parts(
+        &self,
+        key: &str,
+        bytes: usize,
+        in_parts: Parts,
+        attempts: &mut Attempts<'_>,
+        on_value: OnValue<'_>,
+    ) -> Result<bool> {
+        if self.refuses_parts.load(Relaxed) {
+            return Ok(false);
+        }
+        let mut found = None;
+        let shape = Shape::Parts { bytes, at_once: in_parts.at_once };
+        let outcome = self
+            .exchange(&parts(key, bytes, in_parts.count), shape, attempts, &mut |_, reply| match reply {
+                Reply::Bulk(value) => found = Some(value),
+                Reply::Error(text) if is_command_refused(&text) => self.refuses_parts.store(true, Relaxed),
+                _ => {}
+            })
+            .await;
+        outcome.map_err(|failure| failure.into_error(self.place(), &format!("GETRANGE '{key}'")))?;
+        let worked = found.is_some();
+        if worked {
+            on_value(0, found);
+        }
+        Ok(worked)
+    }
+}
+
+/// One GETRANGE for each part. The last one reaches further than the value should, and so tells whether it is longer.
+fn parts(key: &str, bytes: usize, count: usize) -> Vec<Batch> {
+    let each = bytes.div_ceil(count.max(1)).max(1);
+    let part = |start: usize| {
+        let end = if bytes - start <= each { bytes } else { start + each - 1 };
+        let mut batch = Batch::default();
+        batch.command(&[b"GETRANGE", key.as_bytes(), start.to_string().as_bytes(), end.to_string().as_bytes()]);
+        batch
+    };
+    (0..bytes).step_by(each).map(part).collect()
 }
 
 pub(super) fn request(keys: &[String]) -> (Batch, Shape) {

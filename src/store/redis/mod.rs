@@ -34,6 +34,7 @@ mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -52,6 +53,7 @@ use self::url::Address;
 use super::{BoxFuture, Capabilities, OnValue, Payload, ServerInfo, Store, StoreOptions, joined, payload_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::Context;
+use crate::tuning::{self, Parts};
 
 /// Compares and replaces (or deletes). ARGV: the expected value, then the new one if there is one.
 /// Returns 1 when the value was as expected, 2 when it is the new one already, 3 when there is none to delete.
@@ -71,6 +73,9 @@ pub struct RedisStore {
     backend: Backend,
     access: Arc<Access>,
     tls: bool,
+    /// Whether large values are better fetched in parts: over plain TCP. A Unix socket takes in less than a part at a time
+    /// anyway, and with TLS encryption is what the server is busy with.
+    parts_pay: bool,
     /// The user may not run UNLINK, or the server does not know it, but DEL works.
     without_unlink: AtomicBool,
 }
@@ -110,8 +115,14 @@ impl RedisStore {
             backend,
             access,
             tls: matches!(first.address, Address::Tcp { tls: true, .. }),
+            parts_pay: matches!(first.address, Address::Tcp { tls: false, .. }),
             without_unlink: AtomicBool::new(false),
         })
+    }
+
+    /// In which parts to fetch a value of so many bytes, if in any.
+    fn parts(&self, bytes: u64) -> Option<Parts> {
+        tuning::parts(bytes, self.latency()).filter(|_| self.parts_pay && bytes <= MAX_VALUE_BYTES)
     }
 
     fn attempts<'a>(&'a self, ctx: &'a Context) -> Attempts<'a> {
@@ -198,6 +209,39 @@ impl Store for RedisStore {
                 Backend::Cluster(cluster) => cluster.fetch(keys, &mut self.attempts(ctx), on_value).await,
             }
         })
+    }
+
+    fn get_in_parts<'a>(
+        &'a self,
+        key: &'a String,
+        bytes: u64,
+        ctx: &'a Context,
+        on_value: OnValue<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if let Some(parts) = self.parts(bytes) {
+                let (bytes, mut attempts) = (bytes as usize, self.attempts(ctx));
+                let fetched = match &self.backend {
+                    Backend::Server(server) => {
+                        match server.fetch_in_parts(key, bytes, parts, &mut attempts, on_value).await {
+                            Err(error) => attempts.again(error).await.map(|()| false),
+                            fetched => fetched,
+                        }
+                    }
+                    Backend::Cluster(cluster) => {
+                        cluster.fetch_in_parts(key, bytes, parts, &mut attempts, on_value).await
+                    }
+                };
+                if fetched? {
+                    return Ok(());
+                }
+            }
+            self.get_many(from_ref(key), ctx, on_value).await
+        })
+    }
+
+    fn fetches_in_parts(&self, bytes: u64) -> bool {
+        self.parts(bytes).is_some()
     }
 
     fn get_ranges<'a>(

@@ -1,6 +1,7 @@
 //! Asking a server how it is.
 
 use std::collections::HashMap;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
@@ -49,7 +50,8 @@ impl Server {
     async fn answers(&self, batch: &Batch, attempts: &mut Attempts<'_>) -> Result<Vec<Reply>> {
         loop {
             let mut replies = Vec::new();
-            let outcome = self.exchange(batch, Shape::Replies, attempts, &mut |_, reply| replies.push(reply)).await;
+            let outcome =
+                self.exchange(from_ref(batch), Shape::Replies, attempts, &mut |_, reply| replies.push(reply)).await;
             let error = match outcome {
                 Err(failure) => failure.into_error(self.place(), &"PING"),
                 Ok(()) => match replies.iter().find_map(|reply| self.fatal(reply)) {

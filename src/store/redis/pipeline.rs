@@ -7,6 +7,7 @@ use super::resp::Reply;
 use super::retry::Attempts;
 use super::server::Server;
 use crate::error::{Error, Result};
+use std::slice::from_ref;
 
 /// Commands sent before their replies are read. Those without a payload then fit into a socket's buffer, see
 /// `Connection::exchange`, and their replies do not pile up in the server.
@@ -102,7 +103,7 @@ impl Server {
             let mut refused: Option<(usize, String)> = None;
             let mut rejected = Ok(());
             let outcome = self
-                .exchange(&window.batch, Shape::Replies, attempts, &mut |slot, reply| {
+                .exchange(from_ref(&window.batch), Shape::Replies, attempts, &mut |slot, reply| {
                     let item = rest[slot];
                     replies = slot + 1;
                     match reply {

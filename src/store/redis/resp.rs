@@ -33,6 +33,8 @@ pub(super) enum Token {
     Integer(i64),
     /// A value.
     Bulk(Buffer),
+    /// A value of so many bytes that has gone where [`Decoder::place`] said.
+    Part(usize),
     /// A value or array that does not exist.
     Nil,
     /// The start of an array of so many elements.
@@ -58,18 +60,42 @@ pub(super) struct Decoder {
     /// Bytes from `start` that are known to hold no line end.
     scanned: usize,
     value: Option<Value>,
+    /// Memory that values go to one behind the other, while there is room, and how much of it they fill.
+    place: Option<(Memory, usize)>,
 }
 
 /// A value that has not arrived completely: so many bytes of it have.
 struct Value {
     memory: Memory,
+    /// Where in the memory it begins, if it is a part of what belongs there.
+    part_at: Option<usize>,
     len: usize,
     filled: usize,
 }
 
+impl Value {
+    /// What has not arrived yet goes there.
+    fn rest(&mut self) -> &mut [u8] {
+        let start = self.part_at.unwrap_or_default();
+        &mut self.memory.as_mut_slice()[start + self.filled..start + self.len]
+    }
+}
+
 impl Decoder {
     pub(super) fn new() -> Self {
-        Decoder { buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), start: 0, end: 0, scanned: 0, value: None }
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        Decoder { buffer, start: 0, end: 0, scanned: 0, value: None, place: None }
+    }
+
+    /// From now on values are parts of one: they go into this memory, one behind the other.
+    pub(super) fn place(&mut self, memory: Memory) {
+        self.place = Some((memory, 0));
+    }
+
+    /// What the memory has become, if parts fill it. Further values are values again.
+    pub(super) fn placed(&mut self) -> Option<Buffer> {
+        let (memory, filled) = self.place.take()?;
+        (filled == memory.len()).then(|| memory.freeze())
     }
 
     /// Whether everything that was received has been handed out.
@@ -84,7 +110,7 @@ impl Decoder {
         self.start = 0;
         let rest = &mut self.buffer[self.end..];
         match &mut self.value {
-            Some(value) if value.filled < value.len => (&mut value.memory.as_mut_slice()[value.filled..], rest),
+            Some(value) if value.filled < value.len => (value.rest(), rest),
             _ => (rest, &mut []),
         }
     }
@@ -108,11 +134,15 @@ impl Decoder {
         match parse_line(line)? {
             Header::Token(token) => Ok(Some(token)),
             Header::Value(len) => {
-                let mut memory = Memory::new(len).map_err(Failure::Own)?;
+                let (memory, part_at) = match self.place.take_if(|(memory, at)| len <= memory.len() - *at) {
+                    Some((memory, at)) => (memory, Some(at)),
+                    None => (Memory::new(len).map_err(Failure::Own)?, None),
+                };
                 let filled = len.min(self.end - self.start);
-                memory.as_mut_slice()[..filled].copy_from_slice(&self.buffer[self.start..self.start + filled]);
+                let value = self.value.insert(Value { memory, part_at, len, filled: 0 });
+                value.rest()[..filled].copy_from_slice(&self.buffer[self.start..self.start + filled]);
+                value.filled = filled;
                 self.start += filled;
-                self.value = Some(Value { memory, len, filled });
                 self.end_of_value()
             }
         }
@@ -125,7 +155,9 @@ impl Decoder {
                     return Err(protocol("a value is longer than announced"));
                 }
                 self.start += 2;
-                Ok(Some(Token::Bulk(value.memory.freeze())))
+                let Some(at) = value.part_at else { return Ok(Some(Token::Bulk(value.memory.freeze()))) };
+                self.place = Some((value.memory, at + value.len));
+                Ok(Some(Token::Part(value.len)))
             }
             unfinished => {
                 self.value = unfinished;
@@ -226,6 +258,7 @@ impl Assembler {
             Token::Error(text) => Reply::Error(text),
             Token::Integer(number) => Reply::Integer(number),
             Token::Bulk(value) => self.count_bytes(value)?,
+            Token::Part(_) => return Err(protocol("a part of a value where none was asked for")),
             Token::Nil => Reply::Nil,
             Token::Array(0) => Reply::Array(Vec::new()),
             Token::Array(len) => return self.descend(len),
@@ -370,6 +403,38 @@ mod tests {
                 other => panic!("{input:?}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn parts_of_a_value_go_into_one_memory_wherever_the_input_is_cut() {
+        // Parts of 5 and 40,000 bytes, one that has no room any more, and then values again.
+        let value: Vec<u8> = (0..40_005u32).map(|i| (i * 7) as u8).collect();
+        let mut input = b"$5\r\n".to_vec();
+        input.extend(&value[..5]);
+        input.extend(b"\r\n$40000\r\n");
+        input.extend(&value[5..]);
+        input.extend(b"\r\n$1\r\nx\r\n$0\r\n\r\n");
+        for piece in [1, 7, 4_097, 16_384, 40_000, usize::MAX] {
+            let mut decoder = Decoder::new();
+            decoder.place(Memory::new(value.len()).unwrap());
+            let (mut tokens, mut at) = (Vec::new(), 0);
+            while at < input.len() {
+                let (first, second) = decoder.spaces();
+                let length = piece.min(input.len() - at).min(first.len() + second.len());
+                let (one, two) = input[at..at + length].split_at(length.min(first.len()));
+                first[..one.len()].copy_from_slice(one);
+                second[..two.len()].copy_from_slice(two);
+                decoder.filled(length);
+                at += length;
+                tokens.extend(std::iter::from_fn(|| decoder.next().unwrap()));
+            }
+            let expected = [Token::Part(5), Token::Part(40_000), Token::Bulk(Buffer::from(b"x")), Token::Part(0)];
+            assert_eq!(tokens, expected, "pieces of {piece}");
+            assert!(decoder.placed().as_deref() == Some(&value[..]) && decoder.placed().is_none());
+        }
+        let mut decoder = Decoder::new();
+        decoder.place(Memory::new(10).unwrap());
+        assert!(decoder.placed().is_none(), "it is not full");
     }
 
     #[test]

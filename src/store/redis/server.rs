@@ -2,6 +2,7 @@
 
 use std::result::Result;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::access::Access;
@@ -20,6 +21,8 @@ pub(super) struct Server {
     place: String,
     pool: Pool,
     timeout: Duration,
+    /// The user may not run GETRANGE, or the server does not know it.
+    pub(super) refuses_parts: AtomicBool,
 }
 
 impl Server {
@@ -34,6 +37,7 @@ impl Server {
             place: target.to_string(),
             pool: Pool::new(Endpoint::new(target, access, replica, options)?, options.connections),
             timeout: options.timeout,
+            refuses_parts: AtomicBool::new(false),
         })
     }
 
@@ -48,13 +52,13 @@ impl Server {
     /// once: nothing is wrong with the server then. Every request of ours can be sent twice.
     pub(super) async fn exchange(
         &self,
-        batch: &Batch,
+        batches: &[Batch],
         shape: Shape,
         attempts: &mut Attempts<'_>,
         sink: Sink<'_>,
     ) -> Result<(), Failure> {
         let mut lease = self.pool.lease().await.map_err(Failure::Own)?;
-        let mut outcome = self.try_exchange(&mut lease, batch, shape, sink).await;
+        let mut outcome = self.try_exchange(&mut lease, batches, shape, sink).await;
         if let Err(failure) = &outcome
             && failure.is_closed()
             && lease.is_reused()
@@ -62,7 +66,7 @@ impl Server {
         {
             attempts.reconnecting();
             self.pool.renew(&mut lease).await.map_err(Failure::Own)?;
-            outcome = self.try_exchange(&mut lease, batch, shape, sink).await;
+            outcome = self.try_exchange(&mut lease, batches, shape, sink).await;
         }
         if outcome.is_ok() {
             lease.finish();
@@ -73,13 +77,13 @@ impl Server {
     async fn try_exchange(
         &self,
         lease: &mut Lease,
-        batch: &Batch,
+        batches: &[Batch],
         shape: Shape,
         sink: Sink<'_>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
         count(Counter::Requests, 1);
-        let outcome = tokio::time::timeout(self.timeout, lease.connection.exchange(batch, shape, sink))
+        let outcome = tokio::time::timeout(self.timeout, lease.connection.exchange(batches, shape, sink))
             .await
             .unwrap_or(Err(Failure::TimedOut(self.timeout)));
         request_took(start.elapsed());

@@ -602,6 +602,62 @@ fn only_values_that_did_not_arrive_are_asked_for_again() {
     assert_eq!(retries, 1);
 }
 
+/// A value of 3 MiB that is fetched in parts, and the context's retries.
+fn get_in_parts(store: &Arc<dyn Store>) -> (crate::Result<Option<Buffer>>, u64) {
+    let store = store.clone();
+    run(async move {
+        let (ctx, mut found) = (Context::new(), None);
+        let fetched = store.get_in_parts(&"k".to_string(), 3 << 20, &ctx, &mut |_, value| found = value).await;
+        (fetched.map(|()| found), ctx.metrics().retries)
+    })
+}
+
+/// A server with that value, for which it is asked in parts, and the calls of commands.
+fn with_a_large_value(users: Vec<String>) -> (RedisServer, Vec<u8>, impl Fn(&RedisServer, &str) -> String) {
+    let server = RedisServer::start(&ServerConfig { users, ..ServerConfig::default() });
+    let (value, store) = (bytes(3 << 20, 1), open_with(&server.url(), quick()));
+    let entry = ("k".to_string(), payload(&value));
+    run(async move { store.put_many(&[entry], &Context::new()).await }).unwrap();
+    let calls = |server: &RedisServer, command: &str| {
+        let stats = server.admin(&["INFO", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")));
+        line.and_then(|line| line.split(',').next()).unwrap_or("calls=0").to_string()
+    };
+    (server, value, calls)
+}
+
+#[test]
+fn a_large_value_of_known_size_comes_in_parts() {
+    let (server, value, calls) = with_a_large_value(vec![]);
+    let (found, retries) = get_in_parts(&open_with(&server.url(), quick()));
+    assert!(found.unwrap().as_deref() == Some(&value[..]) && retries == 0);
+    assert_eq!((calls(&server, "getrange"), calls(&server, "get")), ("calls=6".to_string(), "calls=0".to_string()));
+}
+
+#[test]
+fn who_may_not_have_parts_gets_the_whole() {
+    let users = vec!["bob on >secret ~* +@all -getrange".to_string()];
+    let (server, value, calls) = with_a_large_value(users);
+    let store = open_with(&format!("redis://bob:secret@127.0.0.1:{}", server.port), quick());
+    for times in 1..=3 {
+        let (found, retries) = get_in_parts(&store);
+        assert!(found.unwrap().as_deref() == Some(&value[..]) && retries == 0);
+        assert_eq!(calls(&server, "get"), format!("calls={times}"));
+    }
+    assert!(
+        server
+            .admin(&["INFO", "commandstats"])
+            .contains("cmdstat_getrange:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1")
+    );
+}
+
+#[test]
+fn a_connection_lost_between_parts_is_a_retry() {
+    let url = scripted(vec![vec![b"+OK\r\n", b"$4\r\nhalf\r\n"], vec![b"+OK\r\n", b"$5\r\nwhole\r\n"]]);
+    let (found, retries) = get_in_parts(&open_with(&url, quick()));
+    assert_eq!((found.unwrap().as_deref(), retries), (Some(&b"whole"[..]), 1));
+}
+
 #[test]
 fn a_lost_reply_is_told_from_a_lost_race() {
     const OK: &[u8] = b"+OK\r\n";

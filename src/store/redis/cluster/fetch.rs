@@ -13,6 +13,7 @@ use super::slots::slot_of;
 use super::topology::Role;
 use crate::error::{Error, Result};
 use crate::store::OnValue;
+use crate::tuning::Parts;
 
 /// How an MGET ended.
 enum Ended {
@@ -42,6 +43,27 @@ impl Cluster {
         let single = self.fetch_each(keys, alone.concat(), attempts.fork(), &on_value);
         let grouped = many.into_iter().map(|indices| self.fetch_slot(keys, indices, attempts.fork(), &on_value));
         futures::try_join!(single, futures::future::try_join_all(grouped)).map(drop)
+    }
+
+    /// Fetches a value in parts from its master, see [`Server::fetch_in_parts`](super::super::server::Server).
+    pub(in super::super) async fn fetch_in_parts(
+        &self,
+        key: &str,
+        bytes: usize,
+        parts: Parts,
+        attempts: &mut Attempts<'_>,
+        on_value: OnValue<'_>,
+    ) -> Result<bool> {
+        let owner = self.topology.map(attempts).await?.owner(slot_of(key)).cloned();
+        let Some(master) = owner.filter(|_| !self.read_replicas).map(|shard| shard.master.clone()) else {
+            return Ok(false);
+        };
+        let server = self.topology.server(&master, Role::Master)?;
+        let fetching = server.fetch_in_parts(key, bytes, parts, attempts, on_value);
+        match self.unless_replaced(&master, fetching).await {
+            Err(error) => attempts.again_when(error, self.topology.changed()).await.map(|()| false),
+            fetched => fetched,
+        }
     }
 
     /// One GET for each key.
@@ -129,7 +151,7 @@ impl Cluster {
             delivered = index + 1;
         };
         let master = &shard.master;
-        let sent = self.exchange_with_master(&server, master, &batch, shape, attempts, &mut sink).await;
+        let sent = self.exchange_with_master(&server, master, &[batch], shape, attempts, &mut sink).await;
         if odd {
             return Err(unexpected(server.place(), &describe(&wanted)));
         }

@@ -1,5 +1,6 @@
 //! Requests to the nodes that their keys belong to: all nodes at once, each answer to its item.
 
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -209,7 +210,7 @@ impl Cluster {
                     rejected = self.answer(requests, part, item, reply, accept, &mut outcome);
                 }
             };
-            let sent = self.exchange(part, &window.batch, &mut attempts, &mut sink).await;
+            let sent = self.exchange(part, from_ref(&window.batch), &mut attempts, &mut sink).await;
             rejected?;
             if let Err(failure) = sent {
                 if part.route == Route::Replica {
@@ -287,14 +288,14 @@ impl Cluster {
     async fn exchange(
         &self,
         part: &Part,
-        batch: &Batch,
+        batches: &[Batch],
         attempts: &mut Attempts<'_>,
         sink: Sink<'_>,
     ) -> std::result::Result<(), Failure> {
         let shape = Shape::Replies;
         match part.route {
-            Route::Owner => self.exchange_with_master(&part.server, &part.node, batch, shape, attempts, sink).await,
-            Route::Ask(_) | Route::Replica => part.server.exchange(batch, shape, attempts, sink).await,
+            Route::Owner => self.exchange_with_master(&part.server, &part.node, batches, shape, attempts, sink).await,
+            Route::Ask(_) | Route::Replica => part.server.exchange(batches, shape, attempts, sink).await,
         }
     }
 
@@ -303,14 +304,14 @@ impl Cluster {
         &self,
         server: &Server,
         node: &Node,
-        batch: &Batch,
+        batches: &[Batch],
         shape: Shape,
         attempts: &mut Attempts<'_>,
         sink: Sink<'_>,
     ) -> std::result::Result<(), Failure> {
         tokio::select! {
             biased;
-            outcome = server.exchange(batch, shape, attempts, sink) => outcome,
+            outcome = server.exchange(batches, shape, attempts, sink) => outcome,
             () = self.replaced(node) => Err(Failure::Own(replaced_error(server.place()))),
         }
     }

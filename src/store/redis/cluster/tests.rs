@@ -33,6 +33,16 @@ fn over_a_cluster() {
         assert_eq!(ctx.metrics().retries, 0);
     });
 
+    let value = bytes(3 << 20, 3);
+    let entry = ("k".to_string(), payload(&value));
+    let writer = open_with(&cluster.url(), clustered());
+    run(async move { writer.put_many(&[entry], &Context::new()).await }).unwrap();
+    cluster.nodes.iter().for_each(|node| drop(node.admin(&["CONFIG", "RESETSTAT"])));
+    let (found, retries) = get_in_parts(&open_with(&cluster.url(), clustered()));
+    assert!(found.unwrap().as_deref() == Some(&value[..]) && retries == 0);
+    let stats: String = cluster.nodes.iter().map(|node| node.admin(&["INFO", "commandstats"])).collect();
+    assert!(stats.contains("cmdstat_getrange:calls=6") && !stats.contains("cmdstat_get:"), "{stats}");
+
     // What replicas lack is read from the master.
     let reader = open_with(&cluster.url(), StoreOptions { read_replicas: true, ..clustered() });
     run(async move {

@@ -196,7 +196,7 @@ impl Topology {
         let ctx = Context::new();
         let mut attempts = Attempts::new(&ctx, &self.options, server.place());
         let mut answer = Reply::Nil;
-        let outcome = server.exchange(&batch, Shape::Replies, &mut attempts, &mut |_, reply| answer = reply).await;
+        let outcome = server.exchange(&[batch], Shape::Replies, &mut attempts, &mut |_, reply| answer = reply).await;
         outcome.map_err(|failure| failure.into_error(server.place(), &what))?;
         if let Reply::Error(text) = &answer {
             if text.starts_with("ERR This instance has cluster support disabled") {

@@ -19,7 +19,7 @@ pub struct Limits {
     /// The best way to receive the payload: its keys a command, connections and seconds.
     pub wire: WireRun,
     pub wire_seconds: Spread,
-    /// All nine ways, by their medians.
+    /// All twelve ways, by their medians.
     pub ways: Vec<WireRun>,
     /// What decoding alone takes of the processor: the same batches from the mapped file.
     pub decode_cpu_seconds: f64,
@@ -63,7 +63,7 @@ impl Limits {
 
     pub fn json(&self, read_seconds: f64) -> Value {
         let way = |run: &WireRun| {
-            json!({ "keys": run.keys, "connections": run.connections, "seconds": run.seconds,
+            json!({ "request": run.asked.to_string(), "connections": run.connections, "seconds": run.seconds,
                     "client_cpu_seconds": run.client_cpu_seconds, "server_cpu_seconds": run.server_cpu_seconds })
         };
         json!({

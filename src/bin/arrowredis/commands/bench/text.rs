@@ -106,12 +106,11 @@ fn limits_text(limits: &Limits, read_seconds: f64) -> String {
     let server = wire.server_cpu_seconds.map_or("elsewhere".to_string(), |seconds| format!("{seconds:.3} s"));
     format!(
         "\n\n   Limits of reading everything:\n   \
-         wire   {:.3} s: the best of nine ways, {} of {} on {} connection{} ({:.0} % of it reached)\n   \
+         wire   {:.3} s: the best of twelve ways, {} on {} connection{} ({:.0} % of it reached)\n   \
          model  {:.3} s: max(wire, (server CPU {server} + receive CPU {:.3} s + decode CPU {:.3} s) / {} cores) \
          ({:.0} % of it reached)",
         limits.wire_seconds.median,
-        if wire.keys == 1 { "GET" } else { "MGET" },
-        wire.keys,
+        wire.asked,
         wire.connections,
         if wire.connections == 1 { "" } else { "s" },
         100.0 * limits.wire_seconds.median / read_seconds,

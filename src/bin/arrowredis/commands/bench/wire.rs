@@ -1,8 +1,10 @@
 //! The wire's limit: how fast the server's bytes can be received at all.
 //!
-//! The chunks of a dataset are asked for with bare GET and MGET commands and received into one reused buffer, on 1, 2
-//! and 4 connections; nothing is kept, checked or decoded. The best of the nine ways is the limit.
+//! The chunks of a dataset are asked for with bare commands, as a whole, several at once or in parts, and received into
+//! one reused buffer, on 1, 2 and 4 connections; nothing is kept, checked or decoded. The best of the twelve ways is the
+//! limit.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
@@ -16,8 +18,7 @@ use crate::failure::Failure;
 /// How the chunks were asked for, and what it took.
 #[derive(Debug, Clone, Copy)]
 pub struct WireRun {
-    /// Keys of one command: 1 is GET, more is MGET.
-    pub keys: usize,
+    pub asked: Asked,
     pub connections: usize,
     pub seconds: f64,
     /// What this process needed to receive.
@@ -26,10 +27,37 @@ pub struct WireRun {
     pub server_cpu_seconds: Option<f64>,
 }
 
-const KEYS: [usize; 3] = [1, 2, 8];
+/// What one command asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// So many chunks, with GET or MGET.
+    Chunks(usize),
+    /// So many bytes of a chunk, with GETRANGE.
+    Part(usize),
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Chunks(1) => write!(f, "GET"),
+            Asked::Chunks(count) => write!(f, "MGET of {count}"),
+            Asked::Part(bytes) => write!(f, "GETRANGE of {} KiB", bytes >> 10),
+        }
+    }
+}
+
+const ASKED: [Asked; 4] = [Asked::Chunks(1), Asked::Chunks(2), Asked::Chunks(8), Asked::Part(512 << 10)];
 const CONNECTIONS: [usize; 3] = [1, 2, 4];
-/// Requests that are on their way on each connection: the server never waits for the next one.
-const AHEAD: usize = 2;
+
+/// Requests that are on their way on each connection, so that the server never waits for the next one. Of parts it shall
+/// make one reply ready at a time, which then is in its cache.
+fn ahead(asked: Asked, connections: usize) -> usize {
+    match asked {
+        Asked::Part(_) if connections > 1 => 1,
+        _ => 2,
+    }
+}
+
 const BUFFER: usize = 1 << 20;
 
 /// Where a server listens, without TLS.
@@ -162,18 +190,38 @@ struct Request {
     reply_starts: u8,
 }
 
-fn requests(chunks: &[ChunkSummary], keys: usize) -> Vec<Request> {
-    let value_bytes = |chunk: &ChunkSummary| {
-        let length = chunk.payload_bytes as usize;
-        format!("${length}\r\n").len() + length + 2
-    };
+/// The length of a reply that is a value.
+fn value_bytes(length: usize) -> usize {
+    format!("${length}\r\n").len() + length + 2
+}
+
+fn requests(chunks: &[ChunkSummary], asked: Asked) -> Vec<Request> {
+    match asked {
+        Asked::Chunks(keys) => whole(chunks, keys),
+        Asked::Part(bytes) => chunks.iter().flat_map(|chunk| parts(chunk, bytes)).collect(),
+    }
+}
+
+fn parts(chunk: &ChunkSummary, bytes: usize) -> impl Iterator<Item = Request> {
+    let length = chunk.payload_bytes as usize;
+    (0..length).step_by(bytes).map(move |start| {
+        let end = length.min(start + bytes);
+        Request {
+            bytes: encode(&["GETRANGE", &chunk.key, &start.to_string(), &(end - 1).to_string()]),
+            reply_bytes: value_bytes(end - start),
+            reply_starts: b'$',
+        }
+    })
+}
+
+fn whole(chunks: &[ChunkSummary], keys: usize) -> Vec<Request> {
     let request = |chunks: &[ChunkSummary]| {
         let command = if keys == 1 { "GET" } else { "MGET" };
         let words: Vec<&str> = [command].into_iter().chain(chunks.iter().map(|chunk| chunk.key.as_str())).collect();
         let head = if keys == 1 { 0 } else { format!("*{}\r\n", chunks.len()).len() };
         Request {
             bytes: encode(&words),
-            reply_bytes: head + chunks.iter().map(value_bytes).sum::<usize>(),
+            reply_bytes: head + chunks.iter().map(|chunk| value_bytes(chunk.payload_bytes as usize)).sum::<usize>(),
             reply_starts: if keys == 1 { b'$' } else { b'*' },
         }
     };
@@ -181,40 +229,40 @@ fn requests(chunks: &[ChunkSummary], keys: usize) -> Vec<Request> {
     chunks.chunk_by(|a, b| a.partition == b.partition).flat_map(|part| part.chunks(keys).map(request)).collect()
 }
 
-/// Receives all chunks in each of the nine ways, once.
+/// Receives all chunks in each of the twelve ways, once.
 pub fn measure(endpoint: &Endpoint, chunks: &[ChunkSummary]) -> Result<Vec<WireRun>, Failure> {
     let failed = |e: io::Error| Failure::from(Error::from(e).context("measuring the wire"));
     let mut asking = endpoint.connect().map_err(failed)?;
     let mut runs = Vec::new();
-    for keys in KEYS {
-        let requests = requests(chunks, keys);
+    for asked in ASKED {
+        let requests = requests(chunks, asked);
         for connections in CONNECTIONS {
             let open: io::Result<Vec<Connection>> = (0..connections).map(|_| endpoint.connect()).collect();
             let open = open.map_err(failed)?;
             let server_before = asking.cpu_seconds().map_err(failed)?;
             let (start, cpu) = (Instant::now(), ProcessTime::now());
-            receive_all(open, &requests).map_err(failed)?;
+            receive_all(open, &requests, ahead(asked, connections)).map_err(failed)?;
             let (seconds, client_cpu_seconds) = (start.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
             let server_after = asking.cpu_seconds().map_err(failed)?;
             let server_cpu_seconds = endpoint.local.then_some((server_after - server_before).max(0.0));
-            runs.push(WireRun { keys, connections, seconds, client_cpu_seconds, server_cpu_seconds });
+            runs.push(WireRun { asked, connections, seconds, client_cpu_seconds, server_cpu_seconds });
         }
     }
     Ok(runs)
 }
 
-fn receive_all(connections: Vec<Connection>, requests: &[Request]) -> io::Result<()> {
+fn receive_all(connections: Vec<Connection>, requests: &[Request], ahead: usize) -> io::Result<()> {
     let count = connections.len();
     std::thread::scope(|scope| {
         let receive = |(number, mut connection): (usize, Connection)| {
             scope.spawn(move || {
                 let mine: Vec<&Request> = requests.iter().skip(number).step_by(count).collect();
-                for request in mine.iter().take(AHEAD) {
+                for request in mine.iter().take(ahead) {
                     connection.stream.write_all(&request.bytes)?;
                 }
                 for (at, request) in mine.iter().enumerate() {
                     connection.receive(request)?;
-                    if let Some(next) = mine.get(at + AHEAD) {
+                    if let Some(next) = mine.get(at + ahead) {
                         connection.stream.write_all(&next.bytes)?;
                     }
                 }
@@ -239,11 +287,16 @@ mod tests {
     #[test]
     fn requests_know_how_long_their_replies_are() {
         let chunks = [chunk(0, 0, 5), chunk(0, 1, 12), chunk(0, 2, 1), chunk(1, 0, 7)];
-        let gets = requests(&chunks, 1);
+        let gets = requests(&chunks, Asked::Chunks(1));
         assert_eq!(gets[1].bytes, b"*2\r\n$3\r\nGET\r\n$4\r\np0b1\r\n");
         assert_eq!(gets[1].reply_bytes, b"$12\r\n".len() + 12 + 2);
-        let lengths: Vec<usize> = requests(&chunks, 2).iter().map(|request| request.reply_bytes).collect();
+        let lengths: Vec<usize> =
+            requests(&chunks, Asked::Chunks(2)).iter().map(|request| request.reply_bytes).collect();
         assert_eq!(lengths, [4 + 4 + 5 + 2 + 5 + 12 + 2, 4 + 4 + 1 + 2, 4 + 4 + 7 + 2], "partitions are kept apart");
+        let parts: Vec<usize> = requests(&chunks, Asked::Part(5)).iter().map(|request| request.reply_bytes).collect();
+        assert_eq!(parts, [4 + 5 + 2, 4 + 5 + 2, 4 + 5 + 2, 4 + 2 + 2, 4 + 1 + 2, 4 + 5 + 2, 4 + 2 + 2]);
+        let last = b"*4\r\n$8\r\nGETRANGE\r\n$4\r\np1b0\r\n$1\r\n5\r\n$1\r\n6\r\n";
+        assert_eq!(requests(&chunks, Asked::Part(5))[6].bytes, last);
     }
 
     #[test]
