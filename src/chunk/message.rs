@@ -11,6 +11,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow_ipc::{Endianness, Message, MessageHeader, MetadataVersion};
 use flatbuffers::{InvalidFlatbuffer, VerifierOptions};
 
+use super::time_zones::without_empty_time_zones;
 use crate::error::{Error, Result};
 use crate::runtime::catch_panic;
 
@@ -167,8 +168,11 @@ pub(crate) fn decode_schema(schema: arrow_ipc::Schema<'_>) -> Result<SchemaRef> 
     if schema.endianness() != Endianness::Little {
         return Err(Error::unsupported("big-endian Arrow data: write it on a little-endian machine"));
     }
-    let decoded: Schema = catch_panic(|| arrow_ipc::convert::try_fb_to_schema(schema).map_err(Error::from))
+    let mut decoded: Schema = catch_panic(|| arrow_ipc::convert::try_fb_to_schema(schema).map_err(Error::from))
         .map_err(|e| Error::new(unsupported_or_corrupt(&e), e.message()).context("the schema"))?;
+    if let Some(fields) = without_empty_time_zones(&decoded.fields) {
+        decoded.fields = fields;
+    }
     Ok(Arc::new(decoded))
 }
 

@@ -18,6 +18,7 @@ mod message;
 mod rebuild;
 #[cfg(test)]
 mod tests;
+mod time_zones;
 mod validate;
 
 use std::collections::BTreeSet;
