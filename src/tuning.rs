@@ -31,6 +31,9 @@ const LARGE_VALUE_BYTES: u64 = 3 << 20;
 const MIN_LOOK_AHEAD_BYTES: u64 = 8 << 20;
 /// So much at the most for every request that is received at once.
 const LOOK_AHEAD_BYTES_PER_REQUEST: u64 = 7 << 20;
+/// Requests for ranges of a far file in flight at the most, unless told: one alone does not come near what a network carries.
+#[cfg(feature = "s3")]
+pub(crate) const FILE_REQUESTS: usize = 16;
 /// Bytes of one read of a file in flight, unless told.
 pub(crate) const LOOK_AHEAD_BYTES: u64 = 32 << 20;
 
@@ -99,7 +102,16 @@ pub(crate) fn look_ahead(requests: Requests, value_bytes: u64, copies: bool) -> 
     each.saturating_mul(ahead).min(most).max(MIN_LOOK_AHEAD_BYTES).max(at_once)
 }
 
-/// The same for a file, whose answers take this long to come. Its requests are large, so that it is more than
+/// Requests for whole parts, of such a size, of a file whose answers take this long to come: one for every core that decodes,
+/// and as many as a fast network carries until the first answer comes. Where it is near, what further ones bring would only
+/// come at the same time as what is needed before it: nothing could be decoded, nor its memory used again, until all is there.
+#[cfg(feature = "s3")]
+pub(crate) fn part_requests(cores: usize, latency: Duration, part_bytes: u64) -> usize {
+    let carried = usize::try_from(carried(latency) / part_bytes.max(1)).unwrap_or(FILE_REQUESTS);
+    cores.saturating_add(carried).clamp(2, FILE_REQUESTS)
+}
+
+/// Bytes of one read in flight of a file whose answers take this long to come. Its requests are large, so that it is more than
 /// [`LOOK_AHEAD_BYTES`], and no more than leaves room for another operation in the process's budget.
 #[cfg(feature = "s3")]
 pub(crate) fn file_look_ahead(latency: Duration) -> u64 {
@@ -195,6 +207,17 @@ mod tests {
         let far = requests(2, Duration::from_millis(20), SOME);
         assert_eq!(look_ahead(far, 0, false) >> 20, 56);
         assert_eq!(look_ahead(far, u64::MAX, true), u64::MAX);
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn the_farther_a_file_the_more_parts_are_asked_for() {
+        let at = |milliseconds, mib: u64| {
+            [1, 2, 8, 64].map(|cores| part_requests(cores, Duration::from_millis(milliseconds), mib << 20))
+        };
+        assert_eq!([0, 1, 2].map(|milliseconds| at(milliseconds, 8)), [[2, 2, 8, 16], [2, 2, 8, 16], [2, 3, 9, 16]]);
+        assert_eq!([at(20, 8), at(100, 8), at(1, 1)], [[11, 12, 16, 16], [16; 4], [5, 6, 12, 16]]);
+        assert_eq!(part_requests(2, Duration::MAX, 0), 16);
     }
 
     #[cfg(feature = "s3")]

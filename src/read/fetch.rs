@@ -69,7 +69,9 @@ impl FileFetch {
         columns: Option<Vec<usize>>,
         requests: usize,
     ) -> FileFetch {
-        let requests = if requests == 0 { file.bytes().tuning().requests } else { requests };
+        let tuning = file.bytes().tuning();
+        let tuned = if columns.is_none() { tuning.part_requests } else { tuning.requests };
+        let requests = if requests == 0 { tuned } else { requests };
         let requests = Semaphore::new(requests.min(Semaphore::MAX_PERMITS));
         FileFetch { file: file.clone(), positions, columns, heads: Mutex::default(), requests }
     }

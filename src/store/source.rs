@@ -80,6 +80,8 @@ pub(crate) struct SourceTuning {
     pub(crate) rules: RangeRules,
     /// Reads in flight.
     pub(crate) requests: usize,
+    /// The same where each is for a whole part of what is wanted.
+    pub(crate) part_requests: usize,
     /// Bytes that one operation has in flight, unless told.
     pub(crate) look_ahead_bytes: u64,
 }
@@ -280,9 +282,11 @@ impl ByteSource for Positioned {
 
 fn local_tuning() -> SourceTuning {
     let values = Values { bytes: 0, in_parts: false, decompressed: true };
+    let requests = tuning::requests(available_cores(), Duration::ZERO, values).concurrency;
     SourceTuning {
         rules: RangeRules::LOCAL_FILE,
-        requests: tuning::requests(available_cores(), Duration::ZERO, values).concurrency,
+        requests,
+        part_requests: requests,
         look_ahead_bytes: tuning::LOOK_AHEAD_BYTES,
     }
 }

@@ -14,13 +14,10 @@ use super::client::{Attempts, Connection, client};
 use super::errors::{body_error, request_error, short};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ranges::RangeRules;
-use crate::runtime::Context;
+use crate::runtime::{Context, available_cores};
 use crate::store::BoxFuture;
 use crate::store::source::{ByteSource, END_BYTES, FileBytes, OnPart, SourceTuning};
 use crate::tuning;
-
-/// Requests in flight, unless told: one alone does not come near what a network carries.
-const REQUESTS: usize = 16;
 
 /// Opens an object: its last bytes, and with them its size and version.
 pub(crate) async fn open(url: &S3Url, ctx: &Context) -> Result<FileBytes> {
@@ -79,9 +76,13 @@ impl ByteSource for S3Object {
 
     fn tuning(&self) -> SourceTuning {
         let options = &self.connection.url.options;
+        let part_bytes = options.part_bytes.0;
+        let of_parts = tuning::part_requests(available_cores(), self.latency, part_bytes);
+        let tuned = |requests| if options.concurrency == 0 { requests } else { options.concurrency };
         SourceTuning {
-            rules: RangeRules { part_bytes: options.part_bytes.0, ..RangeRules::OBJECT },
-            requests: if options.concurrency == 0 { REQUESTS } else { options.concurrency },
+            rules: RangeRules { part_bytes, ..RangeRules::OBJECT },
+            requests: tuned(tuning::FILE_REQUESTS),
+            part_requests: tuned(of_parts),
             look_ahead_bytes: tuning::file_look_ahead(self.latency),
         }
     }
