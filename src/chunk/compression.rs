@@ -11,6 +11,7 @@ use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use super::lz4;
 use super::rebuild::Place;
+use super::regular::RegularCompressor;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
@@ -34,17 +35,22 @@ const SAMPLE_RUN_SHARE: usize = 256;
 const LEAST_SAMPLE_RUN: usize = 2 << 10;
 /// A sample has to become smaller by this part: it shrinks a little less than the whole.
 const LEAST_SAMPLE_SAVING: usize = 6;
-/// Every match is looked for if a sample becomes smaller by this part through them. What many short matches save less,
-/// such as in small numbers and words, costs twice the time of entropy coding, and every reader that, too.
+/// Every match is looked for if a sample becomes smaller by this part through them than through others that are read sooner.
+/// What many short matches save less, such as in small numbers and words, costs twice the time of entropy coding, and every
+/// reader that, too.
 const LEAST_MATCH_SAVING: usize = 9;
 /// Bytes from one search for a match to the next where only long matches, such as repetitions, are looked for.
 const SPARSE_SEARCH: u32 = 128;
 
-/// Which matches zstd looks for in a buffer.
+/// Which matches there are in a zstd frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Matches {
+    /// All that a search finds.
     All,
+    /// Long ones.
     Long,
+    /// Those at one distance: see [`super::regular`].
+    Regular,
 }
 
 /// How a buffer is stored.
@@ -169,6 +175,11 @@ fn store(bytes: &[u8], codec: CompressionType, out: &mut [u8]) -> Result<usize> 
     let most = bytes.len() - bytes.len().div_ceil(LEAST_SAVING);
     let frame = match codec {
         CompressionType::ZSTD => match promising_matches(bytes)? {
+            // What a sample says of the whole need not be so.
+            Some(Matches::Regular) => match zstd(bytes, Matches::Regular, &mut rest[..most])? {
+                None => zstd(bytes, Matches::All, &mut rest[..most])?,
+                found => found,
+            },
             Some(matches) => zstd(bytes, matches, &mut rest[..most])?,
             None => None,
         },
@@ -197,8 +208,12 @@ fn promising_matches(bytes: &[u8]) -> Result<Option<Matches>> {
     let mut out = vec![0; sample.len() - sample.len().div_ceil(LEAST_SAMPLE_SAVING)];
     let Some(len) = zstd(&sample, Matches::All, &mut out)? else { return Ok(None) };
     let most = out.len().min(len + len / (LEAST_MATCH_SAVING - 1));
-    let matches = zstd(&sample, Matches::Long, &mut out[..most])?.map_or(Matches::All, |_| Matches::Long);
-    Ok(Some(matches))
+    for matches in [Matches::Long, Matches::Regular] {
+        if zstd(&sample, matches, &mut out[..most])?.is_some() {
+            return Ok(Some(matches));
+        }
+    }
+    Ok(Some(Matches::All))
 }
 
 fn compressor() -> Result<Compressor<'static>> {
@@ -212,16 +227,27 @@ fn compressor() -> Result<Compressor<'static>> {
 fn zstd(bytes: &[u8], matches: Matches, out: &mut [u8]) -> Result<Option<usize>> {
     thread_local! {
         static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+        static REGULAR: RefCell<Option<RegularCompressor>> = const { RefCell::new(None) };
     }
+    let step = match matches {
+        Matches::All => 0,
+        Matches::Long => SPARSE_SEARCH,
+        Matches::Regular => {
+            return REGULAR.with_borrow_mut(|slot| {
+                let compressor = match slot {
+                    Some(compressor) => compressor,
+                    None => slot.insert(RegularCompressor::new(ZSTD_LEVEL)?),
+                };
+                Ok(compressor.compress(bytes, out))
+            });
+        }
+    };
     COMPRESSOR.with_borrow_mut(|slot| {
         let compressor = match slot {
             Some(compressor) => compressor,
             None => slot.insert(compressor()?),
         };
-        compressor.set_parameter(CParameter::TargetLength(match matches {
-            Matches::All => 0,
-            Matches::Long => SPARSE_SEARCH,
-        }))?;
+        compressor.set_parameter(CParameter::TargetLength(step))?;
         // The room is nearly always what is missing; where it is memory, buffers can still be stored as they are.
         Ok(compressor.compress_to_buffer(bytes, out).ok())
     })
@@ -292,11 +318,25 @@ mod tests {
             ("half of the bytes do not differ", without(2), Some(Matches::Long)),
             ("an eighth of the bytes does not differ", without(8), None),
             ("small numbers", small_numbers(1 << 18), Some(Matches::Long)),
-            ("ascending numbers", (0..1_u64 << 17).flat_map(u64::to_le_bytes).collect(), Some(Matches::All)),
+            ("ascending numbers", (0..1_u64 << 17).flat_map(u64::to_le_bytes).collect(), Some(Matches::Regular)),
             ("words", (0..1 << 20).map(|i| b"north south east west "[i % 22]).collect(), Some(Matches::All)),
         ];
         for (what, bytes, expected) in cases {
             assert_eq!(promising_matches(&bytes).unwrap(), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn ascending_numbers_are_compressed_however_many_they_are() {
+        for count in [100, 50_000, 2 << 20] {
+            let bytes: Vec<u8> = (0..count).flat_map(u64::to_le_bytes).collect();
+            let (body, places) = compress_body(&[&bytes], CompressionType::ZSTD).unwrap();
+            let (start, len) = places[0];
+            assert!(len < bytes.len() / 4, "{count} numbers: {len} bytes");
+            let stored = Stored::parse(body.slice_with_length(start, len), CompressionType::ZSTD).unwrap();
+            let mut out = vec![0; bytes.len()];
+            stored.write_to(&mut out).unwrap();
+            assert!(out == bytes, "{count} numbers");
         }
     }
 

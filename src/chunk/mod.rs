@@ -16,6 +16,7 @@ mod layout;
 mod lz4;
 mod message;
 mod rebuild;
+mod regular;
 #[cfg(test)]
 mod tests;
 mod time_zones;
