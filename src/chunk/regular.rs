@@ -3,6 +3,8 @@
 //! zstd looks for the nearest match: of 64-bit numbers that differ in a byte or two that is the number before. A decoder then
 //! copies what it has written a moment ago, and waits for it every time. The same bytes from a few numbers earlier are as good
 //! and are there: decompression is one and a half times as fast, for a few per cent more bytes. Finding them takes no search.
+//!
+//! The zstd crate has no safe form of zstd's interface for matches that the caller has found.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -20,6 +22,9 @@ const DISTANCE: usize = 32;
 const LEAST_MATCH: usize = 6;
 /// Of more bytes, the list of sequences, which can be more than twice as large, would be too much memory.
 pub(super) const MOST_BYTES: usize = 8 << 20;
+
+/// The head of a frame at the most. zstd 1.5.7 does not look whether there is room for it, and would write past the end.
+const FRAME_HEAD: usize = 18;
 
 /// A compressor for one thread.
 pub(super) struct RegularCompressor(NonNull<ZSTD_CCtx>);
@@ -46,7 +51,7 @@ impl RegularCompressor {
 
     /// Compresses bytes, [`MOST_BYTES`] at the most, to a frame; `None` if there is nothing to repeat, or `out` has no room.
     pub(super) fn compress(&mut self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
-        if bytes.len() > MOST_BYTES {
+        if bytes.len() > MOST_BYTES || out.len() < FRAME_HEAD {
             return None;
         }
         let sequences = sequences(bytes);
@@ -54,7 +59,8 @@ impl RegularCompressor {
             return None;
         }
         // SAFETY: the context is valid and `&mut self` its only user; the three pointers are valid for the lengths beside
-        // them, and `out` overlaps none of the others. The sequences describe the bytes, and are validated.
+        // them, `out` overlaps none of the others and has room for the head of the frame, and of the rest zstd looks what
+        // there is room for. The sequences describe the bytes, and are validated.
         let code = unsafe {
             ZSTD_compressSequences(
                 self.0.as_ptr(),
@@ -169,6 +175,16 @@ mod tests {
         for bytes in [vec![], vec![1; DISTANCE], (0..=255).collect(), vec![0; MOST_BYTES + 1]] {
             assert_eq!(round_trip(&bytes), None, "{} bytes", bytes.len());
         }
-        assert_eq!(RegularCompressor::new(1).unwrap().compress(&[7; 1000], &mut [0; 10]), None, "no room");
+        let mut compressor = RegularCompressor::new(1).unwrap();
+        let bytes: Vec<u8> = (0..2_000_u64).flat_map(u64::to_le_bytes).collect();
+        let mut out = vec![0; bytes.len()];
+        let len = compressor.compress(&bytes, &mut out).unwrap();
+        for room in (0..len).step_by(7).chain(0..40) {
+            let (room, behind) = out.split_at_mut(room);
+            behind.fill(0x5a);
+            assert_eq!(compressor.compress(&bytes, room), None, "no room");
+            assert!(behind.iter().all(|byte| *byte == 0x5a));
+        }
+        assert_eq!(compressor.compress(&bytes, &mut out), Some(len));
     }
 }
