@@ -38,7 +38,7 @@ options! {
         pub path_style: PathStyle = PathStyle::Auto,
         /// Bytes of one request at the most: longer reads are split, uploads are made of parts of this size (5 MiB or more).
         pub part_bytes: Bytes = Bytes(8 << 20),
-        /// Requests in flight at the most; 0 means 16.
+        /// Requests in flight at the most; 0 means 16, fewer where whole parts are read from a near server.
         pub concurrency: usize = 0,
         /// Time to connect, TLS handshake included.
         pub connect_timeout: Duration = Duration::from_secs(5),

@@ -86,7 +86,7 @@ public final class S3Options extends Options<S3Options> {
     }
 
     /**
-     * Requests in flight at the most; 0 means 16. Default: {@code 0}.
+     * Requests in flight at the most; 0 means 16, fewer where whole parts are read from a near server. Default: {@code 0}.
      *
      * @param value the number
      * @return this
