@@ -21,7 +21,7 @@ const DISTANCE: usize = 32;
 /// Shorter ones are left out: a literal is read sooner than a sequence.
 const LEAST_MATCH: usize = 6;
 /// Of more bytes, the list of sequences, which can be more than twice as large, would be too much memory.
-pub(super) const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// The head of a frame at the most. zstd 1.5.7 does not look whether there is room for it, and would write past the end.
 const FRAME_HEAD: usize = 18;
@@ -49,7 +49,7 @@ impl RegularCompressor {
         Ok(compressor)
     }
 
-    /// Compresses bytes, [`MOST_BYTES`] at the most, to a frame; `None` if there is nothing to repeat, or `out` has no room.
+    /// Compresses bytes to a frame; `None` if they are too many, there is nothing to repeat, or `out` has no room.
     pub(super) fn compress(&mut self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
         if bytes.len() > MOST_BYTES || out.len() < FRAME_HEAD {
             return None;
